@@ -1,0 +1,235 @@
+"""How a contact stands at this moment, as SQL: its match word, its decision, who aims at whom.
+
+Pages read it and services write by it, so it is said once. Whether a contact is linked, skipped or
+cannot be imported depends on other rows and is worked out in the statement, never stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Uuid,
+    and_,
+    case,
+    cast,
+    column,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from dashboard.database import AnySession
+from dashboard.models.sync_run import DraftDecision
+from dashboard.models.xero_contact import MatchDecision, Verdict, XeroContact, XeroContactMapping
+
+IMPORTABLE = "ACTIVE"
+
+
+class Wanted(Protocol):
+    """What a filter must say to become conditions; `rules.preview_filter` has the one we use."""
+
+    @property
+    def match(self) -> str: ...
+    @property
+    def needle(self) -> str: ...
+    @property
+    def group(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def selected(self) -> bool | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The parts of a statement over the contacts of one connection and one draft.
+
+    `source` joins each contact with its mapping and its decision in the draft (both may be
+    missing); `action` and `client_id` say what an import would do, NULL while undecided.
+    """
+
+    source: FromClause
+    belongs: ColumnElement[bool]
+    match: ColumnElement[str]
+    contested: ColumnElement[bool]
+    can_tick: ColumnElement[bool]
+    selected: ColumnElement[bool]
+    action: ColumnElement[str]
+    client_id: ColumnElement[UUID]
+
+    @property
+    def decided(self) -> ColumnElement[bool]:
+        """Whether an import would know what to do with the contact."""
+        return and_(self.action.is_not(None), ~self.contested)
+
+
+def best_candidate() -> ColumnElement[UUID]:
+    """Return the client that the detector means first, NULL if it means none."""
+    written = XeroContact.candidates[(0, "client_id")].as_string()
+    # SQLite keeps a UUID without its dashes, PostgreSQL reads it either way.
+    return cast(func.replace(written, "-", ""), Uuid())
+
+
+def standing(connection_id: UUID, draft_id: UUID | None) -> Standing:
+    """Return how the contacts of a connection stand, with the decisions of a draft if given."""
+    contested = _contested(connection_id, draft_id)
+    aim = case(
+        (DraftDecision.action == "link", DraftDecision.client_id),
+        (
+            and_(DraftDecision.action.is_(None), XeroContact.match == "exact"),
+            best_candidate(),
+        ),
+        else_=null(),
+    )
+    source = (
+        XeroContact.__table__.outerjoin(
+            XeroContactMapping.__table__,
+            and_(
+                XeroContactMapping.xero_connection_id == XeroContact.xero_connection_id,
+                XeroContactMapping.xero_contact_id == XeroContact.xero_contact_id,
+            ),
+        )
+        .outerjoin(
+            DraftDecision.__table__,
+            and_(
+                DraftDecision.draft_id == draft_id,
+                DraftDecision.xero_contact_id == XeroContact.xero_contact_id,
+            ),
+        )
+        .outerjoin(contested, contested.c.client_id == aim)
+    )
+    is_linked = XeroContactMapping.id.is_not(None)
+    is_contested = and_(~is_linked, contested.c.client_id.is_not(None))
+    is_available = and_(XeroContact.contact_status == IMPORTABLE, XeroContact.name != "")
+    match = case(
+        (is_linked, "linked"),
+        (~is_available, "unavailable"),
+        (is_contested, "clash"),
+        (_is_skipped(), "skipped"),
+        else_=XeroContact.match,
+    )
+    can_tick = and_(~is_linked, is_available)
+    suggestion = case(
+        (match == "exact", literal("link")),
+        (match == "new", literal("create")),
+        (match == "skipped", literal("skip")),
+        else_=null(),
+    )
+    action = func.coalesce(DraftDecision.action, suggestion)
+    return Standing(
+        source=source,
+        belongs=XeroContact.xero_connection_id == connection_id,
+        match=match,
+        contested=is_contested,
+        can_tick=can_tick,
+        selected=and_(can_tick, func.coalesce(DraftDecision.selected, False)),
+        action=action,
+        client_id=case((action == "link", aim), else_=null()),
+    )
+
+
+def fits(session: AnySession, wanted: Wanted, stands: Standing) -> ColumnElement[bool]:
+    """Return the condition that a contact is what the filter asks for."""
+    conditions: list[ColumnElement[bool]] = [true()]
+    if wanted.match:
+        conditions.append(stands.match == wanted.match)
+    if wanted.needle:
+        conditions.append(XeroContact.search_text.contains(wanted.needle, autoescape=True))
+    if wanted.group:
+        conditions.append(_in_group(session, wanted.group))
+    if wanted.type:
+        conditions.append(_of_type(wanted.type))
+    if wanted.selected is not None:
+        conditions.append(stands.selected if wanted.selected else ~stands.selected)
+    return and_(*conditions)
+
+
+def group_elements(session: AnySession) -> tuple[FromClause, ColumnElement[str]]:
+    """Return the groups of each contact as rows to join laterally, and the name of one."""
+    if session.get_bind().dialect.name == "sqlite":
+        rows: Any = func.json_each(XeroContact.groups).table_valued("value", name="contact_group")
+        return rows, func.json_extract(rows.c.value, "$.name")
+    rows = func.jsonb_array_elements(XeroContact.groups).table_valued(
+        column("value", JSONB), name="contact_group"
+    )
+    return rows, rows.c.value["name"].astext
+
+
+def _in_group(session: AnySession, name: str) -> ColumnElement[bool]:
+    rows, group_name = group_elements(session)
+    return exists(select(1).select_from(rows).where(group_name == name))
+
+
+def _of_type(kind: str) -> ColumnElement[bool]:
+    supplier, customer = XeroContact.is_supplier, XeroContact.is_customer
+    return {
+        "likely": or_(~supplier, customer),
+        "customer": customer.is_(True),
+        "supplier": supplier.is_(True),
+        "neither": and_(~supplier, ~customer),
+    }[kind]
+
+
+def _is_skipped() -> ColumnElement[bool]:
+    return exists().where(
+        MatchDecision.xero_connection_id == XeroContact.xero_connection_id,
+        MatchDecision.xero_contact_id == XeroContact.xero_contact_id,
+        MatchDecision.verdict == Verdict.SKIP,
+    )
+
+
+def _contested(connection_id: UUID, draft_id: UUID | None) -> FromClause:
+    """Return the clients that more than one unlinked contact would be linked to.
+
+    The detector itself never suggests one client twice, so that nothing is contested before a
+    person has chosen a link: only the clients of such links are looked at.
+    """
+    chosen = (
+        select(DraftDecision.client_id.label("client_id"))
+        .where(
+            DraftDecision.draft_id == draft_id,
+            DraftDecision.action == "link",
+            ~exists().where(
+                XeroContactMapping.xero_connection_id == connection_id,
+                XeroContactMapping.xero_contact_id == DraftDecision.xero_contact_id,
+            ),
+        )
+        .correlate(None)
+    )
+    suggested = (
+        select(best_candidate().label("client_id"))
+        .where(
+            XeroContact.xero_connection_id == connection_id,
+            XeroContact.match == "exact",
+            XeroContact.contact_status == IMPORTABLE,
+            best_candidate().in_(chosen),
+            ~exists().where(
+                DraftDecision.draft_id == draft_id,
+                DraftDecision.xero_contact_id == XeroContact.xero_contact_id,
+                DraftDecision.action.is_not(None),
+            ),
+            ~exists().where(
+                XeroContactMapping.xero_connection_id == connection_id,
+                XeroContactMapping.xero_contact_id == XeroContact.xero_contact_id,
+            ),
+        )
+        .correlate(None)
+    )
+    aims = union_all(chosen, suggested).subquery("aims")
+    return (
+        select(aims.c.client_id)
+        .group_by(aims.c.client_id)
+        .having(func.count() > 1)
+        .subquery("contested")
+    )

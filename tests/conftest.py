@@ -1,0 +1,186 @@
+"""The nouns of the tests: an app on a fresh database, a pretend Xero, people with browsers.
+
+`TEST_DATABASE=postgresql` runs the same tests on PostgreSQL; without it they run on SQLite.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from sqlalchemy.orm import Session, scoped_session
+
+from dashboard.app import create_app
+from dashboard.config import MasterKey, Settings
+from dashboard.database import db
+from dashboard.models import Practice, Role, User
+from dashboard.secret import Secret
+from dashboard.simulator import App, World, build_world
+from tests import factories
+from tests.support.browser import Browser, FreshClient
+from tests.support.pretend_xero import served
+from tests.support.servers import embedded_postgres, embedded_redis, new_database
+
+CALLBACK = "http://localhost:8000/api/integrations/xero/callback"
+PASSWORD = factories.PASSWORD
+ON_POSTGRESQL = os.environ.get("TEST_DATABASE") == "postgresql"
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis of our own."""
+    with embedded_redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def make_database(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[ExitStack], str]]:
+    """Makes a migrated database and returns its URL; a copy of one that was migrated once."""
+    if ON_POSTGRESQL:
+        with embedded_postgres() as server, new_database(server) as template:
+            _migrate(template)
+            yield lambda stack: stack.enter_context(new_database(server, template=template))
+        return
+    template_file = tmp_path_factory.mktemp("template") / "migrated.sqlite3"
+    _migrate(f"sqlite:///{template_file}")
+
+    def copy(_stack: ExitStack) -> str:
+        file = tmp_path_factory.mktemp("database") / "test.sqlite3"
+        shutil.copy(template_file, file)
+        return f"sqlite:///{file}"
+
+    yield copy
+
+
+@pytest.fixture
+def database_url(make_database: Callable[[ExitStack], str]) -> Iterator[str]:
+    """A fresh, migrated database."""
+    with ExitStack() as stack:
+        yield make_database(stack)
+
+
+@pytest.fixture
+def world() -> World:
+    """What the pretend Xero knows."""
+    return build_world(
+        app=App(client_id="demo-client", client_secret="demo-secret", redirect_uris=(CALLBACK,))
+    )
+
+
+@pytest.fixture
+def xero_url(world: World) -> Iterator[str]:
+    """Where the pretend Xero answers."""
+    with served(world) as url:
+        yield url
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, xero_url: str, tmp_path: Path) -> Settings:
+    """Settings of an installation for one test."""
+    return make_settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        xero_login_url=xero_url,
+        xero_identity_url=xero_url,
+        xero_api_url=xero_url,
+        document_store_url=f"file://{tmp_path / 'documents'}",
+        reconcile_lag=0.0,
+    )
+
+
+@pytest.fixture
+def app(settings: Settings) -> Iterator[Flask]:
+    """The app."""
+    app = create_app(settings)
+    app.config["TESTING"] = True
+    app.test_client_class = FreshClient
+    app.extensions["redis"].flushall()
+    with app.app_context():
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def session(app: Flask) -> scoped_session[Session]:
+    """The database session of the test's app context."""
+    return db.session
+
+
+@pytest.fixture
+def practice(app: Flask) -> Practice:
+    """Our practice."""
+    return factories.make_practice(name="Hartley Accounting")
+
+
+@pytest.fixture
+def admin(practice: Practice) -> User:
+    """An admin of our practice."""
+    return factories.make_user(practice, email="priya@hartley.example", role=Role.ADMIN)
+
+
+@pytest.fixture
+def colleague(practice: Practice) -> User:
+    """A member of staff of our practice."""
+    return factories.make_user(practice, email="tom@hartley.example", role=Role.STAFF)
+
+
+@pytest.fixture
+def stranger(app: Flask) -> User:
+    """An admin of another practice, who must never see anything of ours."""
+    other = factories.make_practice(name="Other Practice")
+    return factories.make_user(other, email="eve@other.example", role=Role.ADMIN)
+
+
+@pytest.fixture
+def browser_of(app: Flask) -> Callable[[User], Browser]:
+    """Gives a signed-in browser to a person."""
+
+    def signed_in(user: User) -> Browser:
+        browser = Browser(app.test_client())
+        browser.sign_in(user.email, PASSWORD)
+        return browser
+
+    return signed_in
+
+
+@pytest.fixture
+def browser(browser_of: Callable[[User], Browser], admin: User) -> Browser:
+    """The admin's browser."""
+    return browser_of(admin)
+
+
+@pytest.fixture
+def visitor(app: Flask) -> FlaskClient:
+    """A browser of nobody."""
+    return app.test_client()
+
+
+def make_settings(**changes: object) -> Settings:
+    """Return complete settings with *changes*."""
+    values: dict[str, object] = {
+        "database_url": "sqlite://",
+        "redis_url": "redis://localhost:1/0",
+        "secret_key": Secret("k" * 40),
+        "token_master_keys": (MasterKey(1, Secret(base64.b64encode(b"m" * 32).decode())),),
+        "xero_client_id": "demo-client",
+        "xero_client_secret": Secret("demo-secret"),
+    }
+    return Settings(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def _migrate(database_url: str) -> None:
+    app = create_app(make_settings(database_url=database_url))
+    with app.app_context():
+        upgrade()
+        db.engine.dispose()

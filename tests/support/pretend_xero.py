@@ -1,0 +1,59 @@
+"""The pretend Xero on a real wire, in this process: a test can look at what it remembers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import requests
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from dashboard.simulator import World, create_simulator
+
+ADDRESS = "127.0.0.1"
+
+
+class _Quiet(WSGIRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - its name there
+        """Say nothing: the world keeps a log of its calls."""
+
+
+@contextmanager
+def served(world: World) -> Iterator[str]:
+    """Yield the address at which *world* answers."""
+    server = make_server(ADDRESS, 0, create_simulator(world), threaded=True, request_handler=_Quiet)
+    server.daemon_threads = True  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{ADDRESS}:{server.server_port}"
+    finally:
+        world.ending.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def give_consent(
+    world: World, authorization_url: str, organisation: str | None = None, *, cancel: bool = False
+) -> str:
+    """Press Allow (or Cancel) on the pretend Xero's page as a person would.
+
+    Returns the address that the person is sent back to, with its query.
+    """
+    chosen = world.organisation(organisation) if organisation else world.main
+    user = next(u for u in world.state.users.values() if chosen.tenant_id in u.tenant_ids)
+    answer = requests.post(
+        authorization_url,
+        data={
+            "decision": "cancel" if cancel else "allow",
+            "choice": f"{user.user_id} {chosen.tenant_id}",
+        },
+        allow_redirects=False,
+        timeout=10,
+    )
+    assert answer.status_code == requests.codes.found, answer.text
+    return answer.headers["Location"]
