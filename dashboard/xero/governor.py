@@ -1,0 +1,327 @@
+"""Whether a call to Xero may leave now, decided in one place for all processes.
+
+The limits are those of https://developer.xero.com/documentation/guides/oauth2/limits: for each
+organisation 5 calls at once, 60 a minute and 5,000 a day (1,000 on the Starter tier), for the whole
+app 10,000 a minute. The decision is one Lua script in Redis, so that it holds for any number of
+workers, with Redis's clock, so that theirs do not matter.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import redis
+from requests.structures import CaseInsensitiveDict
+
+from dashboard.xero.answers import rate_problem, retry_after
+from dashboard.xero.errors import WaitReason, XeroMustWait
+
+logger = logging.getLogger(__name__)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECONDS = 1_000_000
+_GRANTED, _ASK = 1, 2
+_REASONS = (
+    None,
+    WaitReason.MINUTE,
+    WaitReason.CONCURRENT,
+    WaitReason.DAY,
+    WaitReason.APP_MINUTE,
+    WaitReason.BLOCKED,
+    WaitReason.SAFE_START,
+)
+
+# Xero may round its Retry-After down; half a second keeps us from knocking just too early.
+_ROUNDING = 0.5
+# A day limit without a named end: look again in an hour.
+_UNNAMED_DAY_WAIT = 3600.0
+# How soon to ask again while all five connections are in use.
+_BUSY_WAIT = 0.5
+# How soon to ask again while Redis does not answer.
+_UNAVAILABLE_WAIT = 5.0
+
+
+class Priority(Enum):
+    """What a call is for; the first three may use what is kept in reserve."""
+
+    TOKEN = "token"  # noqa: S105 - a purpose, not a password
+    DISCONNECT = "disconnect"
+    PERSON = "person"
+    PUSH = "push"
+    SYNC = "sync"
+
+    @property
+    def may_use_reserve(self) -> bool:
+        """Whether somebody waits for the answer, or the connection itself depends on it."""
+        return self not in (Priority.PUSH, Priority.SYNC)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many calls Xero allows."""
+
+    minute: int = 60
+    concurrent: int = 5
+    day: int = 5000
+    app_minute: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """The part of the minute and of the day that background work leaves alone: 5 of 60, a tenth."""
+
+    minute: float = 1 / 12
+    day: float = 1 / 10
+
+    @classmethod
+    def nothing(cls) -> Reserve:
+        """Return a reserve that keeps nothing back."""
+        return cls(minute=0, day=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """The lengths of Xero's windows, in seconds; tests and benches shorten them.
+
+    `lease` is how long a caller may be silent before it counts as crashed: longer than the
+    transport's total deadline of 20 s.
+    """
+
+    minute: float = 60.0
+    day: float = 86_400.0
+    lease: float = 30.0
+
+    @property
+    def margin(self) -> float:
+        """How much longer a call counts here: two machines' clocks drift a little in a minute."""
+        return self.minute / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The permission for one call; give it back with `release`."""
+
+    id: str
+    tenant_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallsLeft:
+    """What an organisation may still be asked.
+
+    `resumes_at` is when background work carries on, None while nothing holds it back.
+    """
+
+    minute: int
+    day: int
+    resumes_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    code: int
+    wait: float
+    reason: WaitReason | None
+    minute_left: int
+    day_left: int
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The wait that a 429 asks for."""
+
+    seconds: float = 0.0
+    reason: WaitReason | None = None
+    scope: str = ""
+    named: str = ""
+
+
+class Governor:
+    """Says for each call to Xero whether it may leave now, and what is left.
+
+    *called_recently* answers from the database whether an organisation was called in the last
+    minute; it is asked only after Redis has lost what was counted. *jitter* (0 to 1) and
+    *new_slot_id* are the chance in it.
+    """
+
+    def __init__(
+        self,
+        redis_client: redis.Redis,
+        limits: Limits,
+        *,
+        called_recently: Callable[[str], bool],
+        reserve: Reserve | None = None,
+        spans: Spans | None = None,
+        prefix: str = "xero",
+        jitter: Callable[[], float] = random.random,
+        new_slot_id: Callable[[], str] = lambda: secrets.token_hex(8),
+    ) -> None:
+        self._limits = limits
+        self._called_recently = called_recently
+        self._reserve = reserve or Reserve()
+        self._spans = spans or Spans()
+        self._prefix = prefix
+        self._jitter = jitter
+        self._new_slot_id = new_slot_id
+        self._acquire = redis_client.register_script(_script("governor_acquire.lua"))
+        self._release = redis_client.register_script(_script("governor_release.lua"))
+
+    def acquire(self, tenant_id: str | None, priority: Priority) -> Slot:
+        """Return a slot for one call, or raise `XeroMustWait`; nothing is taken then.
+
+        *tenant_id* is None for `/connections`, which only the app's minute limits.
+        """
+        slot = Slot(self._new_slot_id(), tenant_id)
+        verdict = self._ask(slot, priority)
+        if verdict.code == _ASK and tenant_id is not None:
+            if self._called_recently(tenant_id):
+                raise XeroMustWait(verdict.wait, WaitReason.SAFE_START)
+            verdict = self._ask(slot, priority, cleared=True)
+        if verdict.code != _GRANTED:
+            raise XeroMustWait(verdict.wait, verdict.reason or WaitReason.BLOCKED)
+        return slot
+
+    def release(
+        self,
+        slot: Slot,
+        *,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        sent: bool = True,
+    ) -> None:
+        """Give *slot* back and learn from the answer; never raises.
+
+        *sent* is False when no byte of the request left: it then counts for nothing. A slot that
+        cannot be given back (Redis is down) frees itself when its lease ends.
+        """
+        answered = CaseInsensitiveDict(headers or {})
+        block = self._block_for(answered) if status == HTTPStatus.TOO_MANY_REQUESTS else _Block()
+        arguments = (
+            *self._common_arguments(slot),
+            int(sent),
+            _count(answered.get("X-MinLimit-Remaining")),
+            _count(answered.get("X-DayLimit-Remaining")),
+            _count(answered.get("X-AppMinLimit-Remaining")),
+            _microseconds(block.seconds),
+            _REASONS.index(block.reason),
+            block.scope,
+            block.named,
+        )
+        try:
+            self._release(keys=self._keys(slot.tenant_id), args=arguments)
+        except redis.RedisError as error:
+            logger.warning("slot %s was not given back: %s", slot.id, type(error).__name__)
+        if block.scope:
+            logger.info(
+                "xero asked to wait %.1f s (%s), tenant %s",
+                block.seconds,
+                block.reason,
+                slot.tenant_id,
+            )
+
+    def calls_left(self, tenant_id: str) -> CallsLeft:
+        """Return what *tenant_id* may still be asked; raises `XeroMustWait` when Redis is down."""
+        verdict = self._ask(Slot("", tenant_id), Priority.SYNC, look=True)
+        waiting = verdict.code != _GRANTED
+        return CallsLeft(
+            minute=verdict.minute_left,
+            day=verdict.day_left,
+            resumes_at=verdict.now + timedelta(seconds=verdict.wait) if waiting else None,
+        )
+
+    def _ask(
+        self, slot: Slot, priority: Priority, *, cleared: bool = False, look: bool = False
+    ) -> _Verdict:
+        keeps = not priority.may_use_reserve
+        arguments = (
+            *self._common_arguments(slot),
+            int(self._limits.minute * self._reserve.minute) if keeps else 0,
+            int(self._limits.day * self._reserve.day) if keeps else 0,
+            _microseconds(_BUSY_WAIT),
+            int(cleared),
+            int(look),
+        )
+        try:
+            numbers = self._acquire(keys=self._keys(slot.tenant_id), args=arguments)
+        except redis.RedisError as error:
+            # Without the limiter nobody knows what the others do, so no call leaves.
+            logger.warning("the limiter does not answer: %s", type(error).__name__)
+            numbers = None
+        if numbers is None:
+            raise XeroMustWait(_UNAVAILABLE_WAIT, WaitReason.LIMITER_UNAVAILABLE)
+        code, wait, reason, minute_left, day_left, now = (int(number) for number in numbers)
+        return _Verdict(
+            code=code,
+            wait=wait / _MICROSECONDS,
+            reason=_REASONS[reason],
+            minute_left=minute_left,
+            day_left=day_left,
+            now=_EPOCH + timedelta(microseconds=now),
+        )
+
+    def _keys(self, tenant_id: str | None) -> list[str]:
+        app = [f"{self._prefix}:{name}" for name in ("epoch", "block", "minute")]
+        if tenant_id is None:
+            return app
+        names = ("block", "leases", "minute", "day", "known")
+        return app + [f"{self._prefix}:{tenant_id}:{name}" for name in names]
+
+    def _common_arguments(self, slot: Slot) -> tuple[Any, ...]:
+        return (
+            slot.id,
+            _microseconds(self._spans.minute),
+            _microseconds(self._spans.lease),
+            _microseconds(self._spans.day),
+            _microseconds(self._spans.margin),
+            self._limits.minute,
+            self._limits.concurrent,
+            self._limits.day,
+            self._limits.app_minute,
+        )
+
+    def _block_for(self, headers: Mapping[str, str]) -> _Block:
+        """Return the wait that a 429 asks for.
+
+        Xero sends `Retry-After` for the minute and the day, not for concurrency; a problem that it
+        does not name is treated like the minute.
+        """
+        named = retry_after(headers)
+        # No honest Retry-After is longer than a day; a nonsensical one must not park anybody for
+        # ever.
+        asked = None if named is None else min(named, self._spans.day) + _ROUNDING
+        match rate_problem(headers):
+            case "day":
+                wait = _UNNAMED_DAY_WAIT if asked is None else asked
+                return _Block(wait, WaitReason.DAY, "tenant", "" if asked is None else "day")
+            case "concurrent":
+                wait = 1.0 + self._jitter() if asked is None else asked
+                return _Block(wait, WaitReason.BLOCKED, "tenant")
+            case "app-minute":
+                wait = self._spans.minute if asked is None else asked
+                return _Block(wait, WaitReason.APP_MINUTE, "app")
+        wait = self._spans.minute if asked is None else asked
+        return _Block(wait, WaitReason.BLOCKED, "tenant", "" if asked is None else "minute")
+
+
+def _script(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def _microseconds(seconds: float) -> int:
+    return round(seconds * _MICROSECONDS)
+
+
+def _count(value: str | None) -> str:
+    """Return a header's number for the script, empty when there is none to believe."""
+    text = (value or "").strip()
+    return text if text.isdecimal() else ""
