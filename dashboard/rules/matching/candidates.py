@@ -1,0 +1,279 @@
+"""Find the few clients worth a full comparison, without looking at every pair."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from rapidfuzz import fuzz
+from rapidfuzz.distance import OSA
+
+from dashboard.rules.matching.contact_points import TidyAddress
+from dashboard.rules.matching.frequencies import Lexicon
+from dashboard.rules.matching.names import TidyName
+from dashboard.rules.matching.nicknames import RELATED
+from dashboard.rules.matching.profile import Profile, profile_of, tidy_names
+from dashboard.rules.matching.records import MatchRecord
+
+# Blocks larger than these say nothing; smaller ones are compared in full.
+_STRONG_LIMIT = 60
+_WEAK_LIMIT = 25
+_WORD_LIMIT = 25
+_PAIR_LIMIT = 4000
+_PAIR_RESULT_LIMIT = 20
+_PREFIX_LENGTH = 14
+_SHORTEST_SKELETON = 4
+_SHORTEST_FUZZY = 5
+_SHORTEST_INITIALS = 3
+_MEANINGFUL_SHARE = 0.3
+_RESEMBLANCE = 65.0
+_PLACE_KEYS = frozenset("ao")
+
+_VOWELS = re.compile(r"[aeiouyhw]+")
+_DOUBLED = re.compile(r"(.)\1+")
+_SOUNDS = (
+    ("ph", "f"),
+    ("ck", "k"),
+    ("qu", "k"),
+    ("c", "k"),
+    ("z", "s"),
+    ("x", "ks"),
+    ("mac", "mc"),
+)
+
+
+@lru_cache(maxsize=1 << 17)
+def skeleton(word: str) -> str:
+    """Return the consonants of a word as they sound, the same for most of its misspellings."""
+    if not word:
+        return ""
+    for written, heard in _SOUNDS:
+        word = word.replace(written, heard)
+    return _DOUBLED.sub(r"\1", word[0] + _VOWELS.sub("", word[1:]))
+
+
+class ClientIndex:
+    """Clients, tidied and filed so that any number of contacts can be matched against them.
+
+    Build it once with `ClientIndex.build`; it is never changed afterwards.
+    """
+
+    __slots__ = (
+        "_deletions",
+        "_exact",
+        "_postings",
+        "_weak",
+        "bearers",
+        "lexicon",
+        "position",
+        "profiles",
+    )
+
+    def __init__(self, profiles: list[Profile], lexicon: Lexicon) -> None:
+        self.profiles = profiles
+        self.lexicon = lexicon
+        self.position = {profile.key: at for at, profile in enumerate(profiles)}
+        self.bearers: Counter[str] = Counter()
+        self._exact: dict[str, list[int]] = {}
+        self._weak: dict[str, list[int]] = {}
+        self._postings: dict[str, list[int]] = {}
+        self._deletions: dict[str, list[str]] = {}
+        for at, profile in enumerate(profiles):
+            self._file(at, profile)
+        for word in self._postings:
+            for cut in _deletions(word):
+                self._deletions.setdefault(cut, []).append(word)
+
+    @classmethod
+    def build(cls, clients: Iterable[MatchRecord]) -> ClientIndex:
+        """Return the index of these clients; keys must be unique."""
+        tidied = [(record, tidy_names(record)) for record in clients]
+        lexicon = Lexicon.learnt_from((names, record) for record, names in tidied)
+        return cls([profile_of(record, lexicon, names) for record, names in tidied], lexicon)
+
+    def __len__(self) -> int:
+        return len(self.profiles)
+
+    def profile(self, record: MatchRecord) -> Profile:
+        """Return the profile of a contact, read with what the clients taught about words."""
+        return profile_of(record, self.lexicon)
+
+    def _file(self, at: int, profile: Profile) -> None:
+        for key in _strong_keys(profile):
+            self._exact.setdefault(key, []).append(at)
+        for key in _weak_keys(profile):
+            self._weak.setdefault(key, []).append(at)
+        for word in {word for name in profile.names for word in name.words}:
+            self._postings.setdefault(word, []).append(at)
+        self.bearers.update({name.sorted_joined for name in profile.names})
+
+    def holders(self, value: str) -> int:
+        """Return how many differently named clients hold one of the `shared_values`."""
+        block = self._exact.get(value, ())
+        if len(block) < 2:  # noqa: PLR2004 - one holder needs no counting
+            return len(block)
+        return len({shown_name(self.profiles[at]) for at in block})
+
+    def candidates(self, contact: Profile) -> set[int]:
+        """Return the positions of the clients that may be this contact."""
+        certain: set[int] = set()
+        for key in _strong_keys(contact):
+            block = self._exact.get(key, ())
+            if len(block) <= _STRONG_LIMIT:
+                certain.update(block)
+        likely: set[int] = set()
+        for key in _weak_keys(contact, asking=True):
+            block = self._weak.get(key, ())
+            if len(block) <= _WEAK_LIMIT:
+                (certain if key[0] in _PLACE_KEYS else likely).update(block)
+        for name in contact.names:
+            self._by_words(name, likely)
+        likely -= certain
+        certain.update(at for at in likely if _names_resemble(contact, self.profiles[at]))
+        return certain
+
+    def _by_words(self, name: TidyName, found: set[int]) -> None:
+        words = sorted(set(name.words), key=self.lexicon.seen.__getitem__)
+        total = sum(self.lexicon.weight(word) for word in words)
+        for word in words:
+            postings = self._postings.get(word, ())
+            if len(postings) <= _WORD_LIMIT:
+                found.update(postings)
+        known = [word for word in words if word in self._postings]
+        for first, second in zip(known, known[1:], strict=False):
+            self._by_pair(first, second, found)
+        for word in words:
+            if (
+                len(word) >= _SHORTEST_FUZZY
+                and self.lexicon.weight(word) >= total * _MEANINGFUL_SHARE
+            ):
+                self._by_neighbours(word, words, found)
+
+    def _by_pair(self, first: str, second: str, found: set[int]) -> None:
+        one, other = self._postings[first], self._postings[second]
+        if len(one) <= _WORD_LIMIT or len(one) > _PAIR_LIMIT:
+            return
+        both = set(one).intersection(other)
+        if len(both) <= _PAIR_RESULT_LIMIT:
+            found.update(both)
+
+    def _by_neighbours(self, word: str, words: list[str], found: set[int]) -> None:
+        for near in self._neighbours(word):
+            postings = self._postings[near]
+            if len(postings) <= _WORD_LIMIT:
+                found.update(postings)
+                continue
+            for other in words:
+                if other != word and other in self._postings and len(postings) <= _PAIR_LIMIT:
+                    both = set(postings).intersection(self._postings[other])
+                    if len(both) <= _PAIR_RESULT_LIMIT:
+                        found.update(both)
+
+    def _neighbours(self, word: str) -> set[str]:
+        near: set[str] = set()
+        for cut in _deletions(word):
+            near.update(self._deletions.get(cut, ()))
+        near.discard(word)
+        return {other for other in near if OSA.distance(word, other, score_cutoff=1) <= 1}
+
+
+def _names_resemble(one: Profile, other: Profile) -> bool:
+    """Return whether a full comparison is worth its time: a cheap look at whole names."""
+    for name in one.names:
+        for theirs in other.names:
+            if fuzz.ratio(name.joined, theirs.joined, score_cutoff=_RESEMBLANCE):
+                return True
+            if fuzz.ratio(name.sorted_joined, theirs.sorted_joined, score_cutoff=_RESEMBLANCE):
+                return True
+            if len(name.words) == 1 and name.joined == initials(theirs):
+                return True
+            if len(theirs.words) == 1 and theirs.joined == initials(name):
+                return True
+    return False
+
+
+def _deletions(word: str) -> Iterator[str]:
+    if len(word) >= _SHORTEST_FUZZY - 1 and word.isalpha():
+        yield word
+        for at in range(len(word)):
+            yield word[:at] + word[at + 1 :]
+
+
+def initials(name: TidyName) -> str:
+    """Return the first letters of a name's words."""
+    return "".join(word[0] for word in name.words)
+
+
+def shown_name(profile: Profile) -> str:
+    """Return what tells differently named records apart."""
+    return profile.names[0].sorted_joined if profile.names else ""
+
+
+def shared_values(profile: Profile) -> Iterator[str]:
+    """Yield the values that many records may hold: mailboxes, phones, numbers."""
+    for mail in profile.mails:
+        yield "m" + mail.address
+    for phone in profile.phones:
+        yield "p" + phone
+    for number in profile.numbers:
+        yield "n" + number
+
+
+def _strong_keys(profile: Profile) -> set[str]:
+    keys = set(shared_values(profile))
+    for name in profile.names:
+        keys.add("j" + name.joined)
+        keys.add("j" + name.sorted_joined)
+        keys.add("j" + name.plain)
+    return keys
+
+
+def _weak_keys(profile: Profile, *, asking: bool = False) -> set[str]:
+    keys = {"d" + mail.own_domain for mail in profile.mails if mail.own_domain}
+    for address in profile.addresses:
+        keys.update(_place_keys(address))
+    for name in profile.names:
+        keys.update(_spelling_keys(name))
+        keys.update(_initials_keys(name, asking=asking))
+    for given, surname in {(profile.given, profile.surname), profile.contact}:
+        if given and surname:
+            keys.update(_person_keys(given, surname, asking=asking))
+    return keys
+
+
+def _place_keys(address: TidyAddress) -> Iterator[str]:
+    if address.street_key:
+        yield f"a{address.street_key}|{address.postcode or address.town}"
+        yield f"a{address.street_key}|{address.town}"
+    if address.po_box:
+        yield f"o{address.po_box}|{address.postcode or address.town}"
+
+
+def _spelling_keys(name: TidyName) -> Iterator[str]:
+    bones = skeleton(name.joined)
+    if len(bones) >= _SHORTEST_SKELETON:
+        yield "k" + bones
+    if len(name.joined) >= _PREFIX_LENGTH:
+        yield "x" + name.joined[:_PREFIX_LENGTH]
+
+
+def _initials_keys(name: TidyName, *, asking: bool) -> Iterator[str]:
+    """Yield what lets "ABC" find "Acland Building Contractors", whichever side is short."""
+    short, long = ("i", "w") if asking else ("w", "i")
+    if len(name.words) == 1 and len(name.joined) <= _SHORTEST_FUZZY:
+        yield short + name.joined
+    elif len(name.words) >= _SHORTEST_INITIALS:
+        yield long + initials(name)
+
+
+def _person_keys(given: str, surname: str, *, asking: bool) -> Iterator[str]:
+    yield f"s{skeleton(surname)}|{given[0]}"
+    yield f"f{surname}|{given}"
+    if not asking:
+        return
+    yield f"s{skeleton(given)}|{surname[0]}"
+    yield f"f{given}|{surname}"
+    for related in RELATED.get(given, ()):
+        yield f"f{surname}|{related}"

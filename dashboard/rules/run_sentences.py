@@ -1,0 +1,42 @@
+"""What a run says when it ends early: what happened, what it means, what comes next."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+CONTACTS = "contact_sync"
+
+
+def no_answer(*, done: int, next_at: datetime, time_zone: str) -> str:
+    """Return why a sync failed after Xero did not answer again and again."""
+    at = _clock_time(next_at, time_zone)
+    if not done:
+        return f"Xero did not answer. Nothing was changed. The next check is at {at}."
+    return (
+        f"Xero stopped answering after {done:,} contacts. Those are kept."
+        f" The next check is at {at}."
+    )
+
+
+def refused_by_xero(message: str) -> str:
+    """Return why a sync failed when Xero refused to list its contacts, in Xero's words."""
+    return f"Xero refused to list its contacts. It said: {message}"
+
+
+def reconnect_needed(*, done: int) -> str:
+    """Return why a sync failed when the connection no longer works."""
+    kept = f"The {done:,} contacts read so far are kept." if done else "Nothing was changed."
+    return f"Stopped: Xero needs reconnecting. {kept} It is read again after reconnecting."
+
+
+def cancelled(*, kind: str, by: str, done: int, total: int | None) -> str:
+    """Return who cancelled a run and what is kept."""
+    reached = f"{done:,} of {total:,}" if total is not None else f"{done:,}"
+    if kind == CONTACTS:
+        return f"Cancelled by {by} after {reached} contacts were read. Those are kept."
+    return f"Cancelled by {by} after {reached}. The {done:,} are kept."
+
+
+def _clock_time(moment: datetime, time_zone: str) -> str:
+    return moment.astimezone(ZoneInfo(time_zone)).strftime("%H:%M")
