@@ -14,8 +14,15 @@ PROJECT = Path(__file__).resolve().parents[2]
 FLOORS = [
     ["wsgi"],
     ["dashboard.app"],
-    ["dashboard.cli", "dashboard.demo", "dashboard.doctor"],
-    ["dashboard.views", "dashboard.demo_data", "jobs.worker", "jobs.scheduler"],
+    ["dashboard.cli"],
+    ["dashboard.demo", "dashboard.doctor"],
+    [
+        "dashboard.views",
+        "dashboard.demo_data",
+        "dashboard.demo_processes",
+        "jobs.worker",
+        "jobs.scheduler",
+    ],
     ["jobs"],
     ["dashboard.wiring"],
     ["dashboard.services", "dashboard.queries"],

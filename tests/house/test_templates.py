@@ -10,6 +10,7 @@ from jinja2 import Environment
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 PAGES = sorted(TEMPLATES.rglob("*.html"))
+NOT_HTML = re.compile(r"{#.*?#}|{%.*?%}|{{.*?}}", re.DOTALL)
 FORBIDDEN = {
     "inline script": r"<script(?![^>]*\bsrc=)",
     "inline style": r"<style|\sstyle=",
@@ -32,7 +33,8 @@ def test_it_parses(path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=_name)
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_it_keeps_the_content_policy(path: Path, what: str) -> None:
-    assert not re.search(FORBIDDEN[what], path.read_text(), re.IGNORECASE), what
+    html = NOT_HTML.sub("", path.read_text())
+    assert not re.search(FORBIDDEN[what], html, re.IGNORECASE), what
 
 
 @pytest.mark.parametrize("path", PAGES, ids=_name)

@@ -59,8 +59,7 @@ def connect(world: World, admin: User) -> XeroConnection:
     connected = auth.handle_callback(
         admin.practice_id, admin.id, "a browser", back["code"][0], back["state"][0]
     )
-    connection = db.session.get_one(XeroConnection, connected.connection_id)
-    return connection
+    return db.session.get_one(XeroConnection, connected.connection_id)
 
 
 def sync_service(

@@ -19,9 +19,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import psycopg
+import redis
 from sqlalchemy import make_url
 
-from dashboard.embedded import die_with_parent, free_port, start_redis
+from dashboard.embedded import die_with_parent, free_port, server_binary, start_redis
 
 PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 40.0
@@ -164,10 +165,6 @@ def new_database(server_url: str, template: str | None = None) -> Iterator[str]:
     finally:
         with psycopg.connect(plain, autocommit=True) as server:
             server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-def _name_in(database_url: str) -> str:
-    return database_url.partition("?")[0].rpartition("/")[2]
 
 
 @contextmanager

@@ -1,0 +1,367 @@
+"""Clients: the list with its filters, one client with its Xero contact, and the tags."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select, tuple_
+
+from dashboard.database import AnySession
+from dashboard.models import (
+    Client,
+    ClientDocument,
+    ConnectionStatus,
+    PushStatus,
+    Tag,
+    TagSource,
+    XeroConnection,
+    XeroContact,
+    XeroContactMapping,
+    XeroFilePush,
+    client_tags,
+)
+from dashboard.queries.keyset import Cursor, after_name
+from dashboard.rules.client_fields import FIELDS, main_phone
+from dashboard.rules.retry_policy import MAX_RETRIES
+
+ACTIVE_CONTACT = "ACTIVE"
+AnySelect: TypeAlias = Select[*tuple[Any, ...]]
+AnyRow: TypeAlias = Row[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class TagRow:
+    """A tag; `from_xero` marks one that follows a contact group."""
+
+    name: str
+    from_xero: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedContact:
+    """The Xero contact that is this client, in the current connection.
+
+    `status` is ACTIVE, ARCHIVED or GDPRREQUEST; None while the mirror has not read the contact.
+    """
+
+    xero_contact_id: str
+    name: str | None
+    status: str | None
+    email: str | None
+    phone: str | None
+    company_number: str | None
+    tax_number: str | None
+    linked_at: datetime
+    read_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRow:
+    """A client in the list.
+
+    `xero_contact_id` and `contact` speak of the current connection only: links of an organisation
+    that the practice left are not shown.
+    """
+
+    id: UUID
+    name: str
+    email: str | None
+    phone: str | None
+    company_number: str | None
+    tax_number: str | None
+    xero_contact_id: str | None
+    tags: tuple[TagRow, ...]
+    contact: LinkedContact | None
+    documents_needing_attention: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field in which client and contact differ; either side may be None."""
+
+    field: str
+    ours: str | None
+    in_xero: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientDetail:
+    """One client, with how it differs from its contact and how many documents are filed."""
+
+    client: ClientRow
+    differences: tuple[Difference, ...]
+    documents: int
+    documents_filed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientPage:
+    """Clients in the order of their names. `total` counts all of the filter."""
+
+    rows: tuple[ClientRow, ...]
+    next_cursor: Cursor | None
+    total: int
+
+
+def page(
+    session: AnySession,
+    practice_id: UUID,
+    *,
+    q: str = "",
+    tag: str = "",
+    linked: bool | None = None,
+    limit: int = 50,
+    cursor: Cursor | None = None,
+) -> ClientPage:
+    """Return one page of clients by name; five queries, however many rows.
+
+    Each word of `q` is looked for in name and e-mail, `tag` is a tag's name, `linked` whether the
+    client has a Xero contact. Raises `UnknownCursor` for a cursor that was not made here.
+    """
+    connection_id = _connection_shown(session, practice_id)
+    wanted = _wanted(practice_id, connection_id, q, tag, linked)
+    total = session.scalar(select(func.count()).select_from(Client).where(*wanted))
+    statement = _rows(connection_id).where(*wanted).order_by(Client.name, Client.id)
+    if cursor is not None:
+        seen = after_name(cursor)
+        statement = statement.where(tuple_(Client.name, Client.id) > tuple_(*seen))
+    found = session.execute(statement.limit(limit + 1)).all()
+    shown = found[:limit]
+    last = shown[-1].Client if len(found) > limit else None
+    return ClientPage(
+        rows=_client_rows(session, connection_id, shown),
+        next_cursor={"name": last.name, "id": str(last.id)} if last else None,
+        total=total or 0,
+    )
+
+
+def one(session: AnySession, practice_id: UUID, client_id: UUID) -> ClientDetail | None:
+    """Return one client of the practice, or None: another practice's client is not found."""
+    connection_id = _connection_shown(session, practice_id)
+    found = session.execute(
+        _rows(connection_id).where(Client.practice_id == practice_id, Client.id == client_id)
+    ).all()
+    if not found:
+        return None
+    client = _client_rows(session, connection_id, found)[0]
+    documents, filed = session.execute(
+        select(func.count(), func.count(XeroFilePush.id))
+        .select_from(ClientDocument)
+        .outerjoin(
+            XeroFilePush,
+            and_(
+                XeroFilePush.document_id == ClientDocument.id,
+                XeroFilePush.xero_connection_id == connection_id,
+                XeroFilePush.status == PushStatus.ASSOCIATED,
+            ),
+        )
+        .where(ClientDocument.client_id == client_id)
+    ).one()
+    return ClientDetail(client, _differences(client), documents, filed)
+
+
+def tags(session: AnySession, practice_id: UUID) -> tuple[TagRow, ...]:
+    """Return the tags of the practice by name, those in use and those that are not."""
+    found = session.execute(
+        select(Tag.name, Tag.source).where(Tag.practice_id == practice_id).order_by(Tag.name)
+    )
+    return tuple(TagRow(name, source == TagSource.XERO) for name, source in found)
+
+
+def names(
+    session: AnySession, practice_id: UUID, q: str = "", *, limit: int = 20
+) -> tuple[tuple[UUID, str], ...]:
+    """Return (id, name) of clients whose name or e-mail holds *q*, for choosing one; one query."""
+    found = session.execute(
+        select(Client.id, Client.name)
+        .where(Client.practice_id == practice_id, *_found_by(q))
+        .order_by(Client.name, Client.id)
+        .limit(limit)
+    )
+    return tuple((client_id, name) for client_id, name in found)
+
+
+def _connection_shown(session: AnySession, practice_id: UUID) -> UUID | None:
+    """Return the current connection; without one the last, whose links are kept."""
+    is_old = XeroConnection.status == ConnectionStatus.DISCONNECTED
+    return session.scalar(
+        select(XeroConnection.id)
+        .where(XeroConnection.practice_id == practice_id)
+        .order_by(is_old, XeroConnection.disconnected_at.desc(), XeroConnection.created_at.desc())
+        .limit(1)
+    )
+
+
+def _wanted(
+    practice_id: UUID, connection_id: UUID | None, q: str, tag: str, linked: bool | None
+) -> list[ColumnElement[bool]]:
+    conditions = [Client.practice_id == practice_id, *_found_by(q)]
+    if tag:
+        conditions.append(Client.tags.any(Tag.name == tag))
+    if linked is not None:
+        is_linked = Client.id.in_(
+            select(XeroContactMapping.client_id)
+            .where(XeroContactMapping.xero_connection_id == connection_id)
+            .correlate(None)
+        )
+        conditions.append(is_linked if linked else ~is_linked)
+    return conditions
+
+
+def _found_by(q: str) -> list[ColumnElement[bool]]:
+    return [
+        or_(
+            Client.name.icontains(term, autoescape=True),
+            Client.email.icontains(term, autoescape=True),
+        )
+        for term in q.split()
+    ]
+
+
+def _rows(connection_id: UUID | None) -> AnySelect:
+    return (
+        select(Client, XeroContactMapping, XeroContact, XeroConnection.last_sync_at)
+        .outerjoin(
+            XeroContactMapping,
+            and_(
+                XeroContactMapping.client_id == Client.id,
+                XeroContactMapping.xero_connection_id == connection_id,
+            ),
+        )
+        .outerjoin(
+            XeroContact,
+            and_(
+                XeroContact.xero_connection_id == connection_id,
+                XeroContact.xero_contact_id == XeroContactMapping.xero_contact_id,
+            ),
+        )
+        .outerjoin(XeroConnection, XeroConnection.id == connection_id)
+        .execution_options(populate_existing=True)
+    )
+
+
+def _client_rows(
+    session: AnySession, connection_id: UUID | None, found: Collection[AnyRow]
+) -> tuple[ClientRow, ...]:
+    ids = [row.Client.id for row in found]
+    tagged = _tags_of(session, ids)
+    attention = _attention_of(session, connection_id, ids)
+    return tuple(
+        _client_row(row, tuple(tagged.get(row.Client.id, ())), attention.get(row.Client.id, 0))
+        for row in found
+    )
+
+
+def _tags_of(session: AnySession, client_ids: Collection[UUID]) -> dict[UUID, list[TagRow]]:
+    found = session.execute(
+        select(client_tags.c.client_id, Tag.name, Tag.source)
+        .join(Tag, Tag.id == client_tags.c.tag_id)
+        .where(client_tags.c.client_id.in_(client_ids))
+        .order_by(Tag.name)
+    )
+    tagged: dict[UUID, list[TagRow]] = {}
+    for client_id, name, source in found:
+        tagged.setdefault(client_id, []).append(TagRow(name, source == TagSource.XERO))
+    return tagged
+
+
+def _attention_of(
+    session: AnySession, connection_id: UUID | None, client_ids: Collection[UUID]
+) -> dict[UUID, int]:
+    """Return for each client how many of its documents wait for a person."""
+    if connection_id is None:
+        return {}
+    is_mapped = exists().where(
+        XeroContactMapping.client_id == ClientDocument.client_id,
+        XeroContactMapping.xero_connection_id == connection_id,
+    )
+    has_tries_left = and_(
+        XeroFilePush.not_before.is_not(None), XeroFilePush.retry_count < MAX_RETRIES
+    )
+    found = session.execute(
+        select(ClientDocument.client_id, func.count())
+        .outerjoin(
+            XeroFilePush,
+            and_(
+                XeroFilePush.document_id == ClientDocument.id,
+                XeroFilePush.xero_connection_id == connection_id,
+            ),
+        )
+        .where(
+            ClientDocument.client_id.in_(client_ids),
+            or_(
+                and_(XeroFilePush.status == PushStatus.UPLOADED, XeroFilePush.cause.is_not(None)),
+                and_(XeroFilePush.status == PushStatus.FAILED, ~has_tries_left),
+                and_(XeroFilePush.status.in_([PushStatus.PENDING, PushStatus.FAILED]), ~is_mapped),
+            ),
+        )
+        .group_by(ClientDocument.client_id)
+    )
+    return {row[0]: row[1] for row in found}
+
+
+def _client_row(row: AnyRow, tagged: tuple[TagRow, ...], attention: int) -> ClientRow:
+    client: Client = row.Client
+    contact = _linked_contact(row)
+    return ClientRow(
+        id=client.id,
+        name=client.name,
+        email=client.email,
+        phone=client.phone,
+        company_number=client.company_number,
+        tax_number=client.tax_number,
+        xero_contact_id=contact.xero_contact_id if contact else None,
+        tags=tagged,
+        contact=contact,
+        documents_needing_attention=attention,
+        created_at=client.created_at,
+        updated_at=client.updated_at,
+    )
+
+
+def _linked_contact(row: AnyRow) -> LinkedContact | None:
+    mapping: XeroContactMapping | None = row.XeroContactMapping
+    if mapping is None:
+        return None
+    contact: XeroContact | None = row.XeroContact
+    if contact is None:
+        return LinkedContact(
+            xero_contact_id=mapping.xero_contact_id,
+            name=mapping.xero_contact_name,
+            status=None,
+            email=None,
+            phone=None,
+            company_number=None,
+            tax_number=None,
+            linked_at=mapping.created_at,
+            read_at=None,
+        )
+    return LinkedContact(
+        xero_contact_id=contact.xero_contact_id,
+        name=contact.name,
+        status=contact.contact_status,
+        email=contact.email,
+        phone=main_phone(contact.phones),
+        company_number=contact.company_number,
+        tax_number=contact.tax_number,
+        linked_at=mapping.created_at,
+        read_at=row.last_sync_at or contact.read_at,
+    )
+
+
+def _differences(client: ClientRow) -> tuple[Difference, ...]:
+    contact = client.contact
+    if contact is None or contact.status != ACTIVE_CONTACT:
+        return ()
+    pairs = ((field, getattr(client, field), getattr(contact, field)) for field in FIELDS)
+    return tuple(
+        Difference(field, ours or None, in_xero or None)
+        for field, ours, in_xero in pairs
+        if (ours or None) != (in_xero or None)
+    )

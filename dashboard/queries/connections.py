@@ -1,0 +1,140 @@
+"""What pages ask about the practice's connection to Xero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import case, func, select
+
+from dashboard.database import AnySession
+from dashboard.models import (
+    Client,
+    ConnectionStatus,
+    PushStatus,
+    User,
+    XeroConnection,
+    XeroContactMapping,
+    XeroFilePush,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSummary:
+    """The practice's connection as the pages show it; never its tokens."""
+
+    id: UUID
+    status: ConnectionStatus
+    tenant_id: str
+    organisation: str
+    short_code: str | None
+    connected_by: str | None
+    connected_at: datetime | None
+    disconnected_at: datetime | None
+    scopes: tuple[str, ...]
+    token_expires_at: datetime | None
+    token_last_refreshed_at: datetime | None
+    refresh_due_at: datetime | None
+    last_good_call_at: datetime | None
+    consecutive_errors: int
+    last_error: str | None
+    last_error_at: datetime | None
+    waits_until: datetime | None
+    waits_because: str | None
+    last_sync_at: datetime | None
+    last_sync_contact_count: int | None
+    sync_due_at: datetime | None
+    health_due_at: datetime | None
+    auto_sync_contacts: bool
+    push_documents_to_xero: bool
+    xero_folder_id: str | None
+    create_year_folders: bool
+    updated_at: datetime
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the practice holds it now."""
+        return self.status != ConnectionStatus.DISCONNECTED
+
+
+@dataclass(frozen=True, slots=True)
+class LeavingNumbers:
+    """What a disconnection would touch."""
+
+    waiting_documents: int
+    clients: int
+    mapped_clients: int
+    filed_documents: int
+
+
+def summary(session: AnySession, practice_id: UUID) -> ConnectionSummary | None:
+    """Return the current connection, else the one that was left last, else None."""
+    row = session.execute(
+        select(XeroConnection, User.name)
+        .outerjoin(User, User.id == XeroConnection.connected_by_id)
+        .where(XeroConnection.practice_id == practice_id)
+        .order_by(
+            case((XeroConnection.status == ConnectionStatus.DISCONNECTED, 1), else_=0),
+            XeroConnection.updated_at.desc(),
+        )
+        .limit(1)
+    ).first()
+    if row is None:
+        return None
+    connection, connected_by = row
+    return ConnectionSummary(
+        id=connection.id,
+        status=connection.status,
+        tenant_id=connection.xero_tenant_id,
+        organisation=connection.xero_org_name or "Xero organisation",
+        short_code=connection.short_code,
+        connected_by=connected_by,
+        connected_at=connection.connected_at,
+        disconnected_at=connection.disconnected_at,
+        scopes=tuple(connection.scopes),
+        token_expires_at=connection.token_expires_at,
+        token_last_refreshed_at=connection.token_last_refreshed_at,
+        refresh_due_at=connection.refresh_due_at,
+        last_good_call_at=connection.last_good_call_at,
+        consecutive_errors=connection.consecutive_errors,
+        last_error=connection.last_error,
+        last_error_at=connection.last_error_at,
+        waits_until=connection.waits_until,
+        waits_because=connection.waits_because,
+        last_sync_at=connection.last_sync_at,
+        last_sync_contact_count=connection.last_sync_contact_count,
+        sync_due_at=connection.sync_due_at,
+        health_due_at=connection.health_due_at,
+        auto_sync_contacts=connection.auto_sync_contacts,
+        push_documents_to_xero=connection.push_documents_to_xero,
+        xero_folder_id=connection.xero_folder_id,
+        create_year_folders=connection.create_year_folders,
+        updated_at=connection.updated_at,
+    )
+
+
+def leaving_numbers(session: AnySession, practice_id: UUID, connection_id: UUID) -> LeavingNumbers:
+    """Return the true numbers for the page that asks whether to disconnect."""
+    pushes = select(func.count()).where(XeroFilePush.xero_connection_id == connection_id)
+    mapped = select(func.count()).where(XeroContactMapping.xero_connection_id == connection_id)
+    waiting, filed, mapped_clients, clients = session.execute(
+        select(
+            pushes.where(XeroFilePush.status != PushStatus.ASSOCIATED).scalar_subquery(),
+            pushes.where(XeroFilePush.status == PushStatus.ASSOCIATED).scalar_subquery(),
+            mapped.scalar_subquery(),
+            select(func.count()).where(Client.practice_id == practice_id).scalar_subquery(),
+        )
+    ).one()
+    return LeavingNumbers(waiting, clients, mapped_clients, filed)
+
+
+def admin_names(session: AnySession, practice_id: UUID) -> list[str]:
+    """Return the names of the practice's admins: whom staff may ask."""
+    return list(
+        session.scalars(
+            select(User.name)
+            .where(User.practice_id == practice_id, User.role == "admin")
+            .order_by(User.name)
+        )
+    )

@@ -1,0 +1,642 @@
+"""Documents as pages and JSON show them: the list by tab, one with its timeline, badges, counts.
+
+What holds a document back (sending off, no contact, no usable connection) is worked out here and
+never stored. `tab_of` in Python and `_tab` in SQL must say the same; a test compares them for every
+state. Words come from `rules.status_words`, so that list, panel and JSON agree.
+
+A practice that left an organisation still sees how its documents stood there: without a current
+connection the last one is shown, as "On hold".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, TypeAlias, get_args
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    case,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.orm import aliased
+
+from dashboard.database import AnySession
+from dashboard.models import (
+    Client,
+    ClientDocument,
+    ConnectionStatus,
+    DocumentStatus,
+    PushEvent,
+    PushStatus,
+    ScanStatus,
+    User,
+    XeroConnection,
+    XeroContact,
+    XeroContactMapping,
+    XeroFilePush,
+)
+from dashboard.rules.push_sentences import PushCause
+from dashboard.rules.retry_policy import MAX_RETRIES
+from dashboard.rules.status_words import PushFacts, StatusWord, push_word
+
+Tab = Literal["attention", "way", "on_hold", "filed", "not_sent"]
+TABS: tuple[str, ...] = get_args(Tab)
+
+ACTIVE_CONTACT = "ACTIVE"
+EVENTS_SHOWN = 200
+NO_CONNECTION = UUID(int=0)
+AnySelect: TypeAlias = Select[*tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class PushRow:
+    """One push as stored. `next_attempt_at` is when it goes on by itself, None if nothing waits.
+
+    `error` is a sentence, `cause` a code of `rules.push_sentences.PushCause` or None.
+    `is_looking`: a request got no answer, so we look in Xero before anything is sent again.
+    """
+
+    id: UUID
+    status: PushStatus
+    cause: PushCause | None
+    error: str | None
+    retry_count: int
+    xero_file_id: str | None
+    xero_folder_id: str | None
+    folder_name: str | None
+    file_name: str | None
+    next_attempt_at: datetime | None
+    pushed_at: datetime | None
+    is_looking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document in the list, with its push and the word for it.
+
+    `tab` is where the list shows it. `held_by` says what is wrong with the client's contact
+    (archived, merged or erased in Xero), None if nothing is. `is_offered`: accepted before Xero
+    was connected, so a person may send it. `can_retry`: the push is unfinished, so that Retry has a
+    meaning. `changed_at` is the last change of document or push.
+    """
+
+    id: UUID
+    client_id: UUID
+    client_name: str
+    document_type: str
+    tax_year: str
+    file_name: str
+    mime_type: str
+    size: int
+    status: DocumentStatus
+    scan_status: ScanStatus
+    created_at: datetime
+    uploaded_by: str | None
+    decided_at: datetime | None
+    decided_by: str | None
+    push: PushRow | None
+    word: StatusWord
+    tab: Tab
+    held_by: PushCause | None
+    is_offered: bool
+    can_retry: bool
+    changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPage:
+    """Documents, newest first; `next_cursor` is what to hand back for the next page."""
+
+    rows: tuple[DocumentRow, ...]
+    next_cursor: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentCounts:
+    """How many documents each tab holds."""
+
+    attention: int = 0
+    way: int = 0
+    on_hold: int = 0
+    filed: int = 0
+    not_sent: int = 0
+
+    @property
+    def all(self) -> int:
+        """All documents of the filter."""
+        return self.attention + self.way + self.on_hold + self.filed + self.not_sent
+
+
+@dataclass(frozen=True, slots=True)
+class FilterChoices:
+    """What the practice's documents offer to filter by."""
+
+    types: tuple[str, ...]
+    years: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One line of the timeline; `attempt` counts from 1 and is None where no attempt was made.
+
+    `details` may hold `http_status`, `xero_said` and `reference` for people who ask Xero.
+    """
+
+    id: int
+    at: datetime
+    kind: str
+    sentence: str
+    attempt: int | None
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentDetail:
+    """One document with everything its page shows; events newest first.
+
+    `ahead`: documents of the practice that are sent before this one. `folder_path`: where it lies
+    or will lie, empty while unknown. `contact_name`, `contact_id`: the client's contact on the
+    shown connection. `technical` may hold `http_status`, `xero_said`, `reference` and `at`.
+    """
+
+    document: DocumentRow
+    connection_status: ConnectionStatus | None
+    organisation: str | None
+    short_code: str | None
+    waits_until: datetime | None
+    contact_id: str | None
+    contact_name: str | None
+    folder_path: str
+    ahead: int
+    content_sha256: str
+    technical: dict[str, Any]
+    events: tuple[EventRow, ...]
+
+
+def page(
+    session: AnySession,
+    practice_id: UUID,
+    *,
+    now: datetime,
+    tab: str = "",
+    client_id: UUID | None = None,
+    q: str = "",
+    type_: str = "",
+    year: str = "",
+    limit: int = 50,
+    cursor: dict[str, Any] | None = None,
+) -> DocumentPage:
+    """Return one page of documents, newest first; two queries, however many rows.
+
+    `tab` is one of `TABS` or empty for all. `q` is looked for in file name, type and client's name;
+    `type_` and `year` are exact. Raises ValueError for a cursor not made here or an unknown tab.
+    """
+    seen = _seen(session, practice_id)
+    chosen = _filtered(_rows(seen, practice_id), client_id=client_id, q=q, type_=type_, year=year)
+    if tab:
+        chosen = chosen.where(_tab(seen) == _known_tab(tab))
+    if cursor is not None:
+        chosen = chosen.where(_order() < _position(cursor))
+    chosen = chosen.order_by(ClientDocument.created_at.desc(), ClientDocument.id.desc())
+    found = session.execute(chosen.limit(limit + 1)).all()
+    rows = tuple(_document(row, seen, now) for row in found[:limit])
+    return DocumentPage(rows, _cursor(rows[-1]) if len(found) > limit else None)
+
+
+def counts(
+    session: AnySession,
+    practice_id: UUID,
+    *,
+    client_id: UUID | None = None,
+    q: str = "",
+    type_: str = "",
+    year: str = "",
+) -> DocumentCounts:
+    """Return how many documents each tab holds under the same filters as `page`; two queries."""
+    seen = _seen(session, practice_id)
+    tab = _tab(seen).label("tab")
+    counted = _joined(select(tab, func.count()), seen, practice_id).group_by(tab)
+    chosen = _filtered(counted, client_id=client_id, q=q, type_=type_, year=year)
+    return DocumentCounts(**{row[0]: row[1] for row in session.execute(chosen).all()})
+
+
+def filter_choices(session: AnySession, practice_id: UUID) -> FilterChoices:
+    """Return the document types and tax years in use, sorted, years newest first; one query."""
+    pairs = session.execute(
+        select(ClientDocument.document_type, ClientDocument.tax_year)
+        .where(ClientDocument.practice_id == practice_id)
+        .distinct()
+    ).all()
+    types = sorted({kind for kind, _ in pairs}, key=str.casefold)
+    return FilterChoices(tuple(types), tuple(sorted({y for _, y in pairs if y}, reverse=True)))
+
+
+def badges(
+    session: AnySession, practice_id: UUID, ids: Collection[UUID], *, now: datetime
+) -> tuple[DocumentRow, ...]:
+    """Return the rows of these documents for the list's poller, newest first; two queries.
+
+    Ids that are not the practice's are left out.
+    """
+    if not ids:
+        return ()
+    seen = _seen(session, practice_id)
+    chosen = _rows(seen, practice_id).where(ClientDocument.id.in_(ids))
+    chosen = chosen.order_by(ClientDocument.created_at.desc(), ClientDocument.id.desc())
+    return tuple(_document(row, seen, now) for row in session.execute(chosen).all())
+
+
+def newer_than(session: AnySession, practice_id: UUID, moment: datetime) -> int:
+    """Return how many documents came after *moment*: "3 new documents. Show them"; one query."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(ClientDocument)
+            .where(ClientDocument.practice_id == practice_id, ClientDocument.created_at > moment)
+        )
+        or 0
+    )
+
+
+def unsent_ids(session: AnySession, practice_id: UUID, *, limit: int = 500) -> tuple[UUID, ...]:
+    """Return accepted documents without a push on the current connection, oldest first.
+
+    These are offered for sending ("accepted before Xero was connected"), never sent unasked. Empty
+    while the practice has no current connection.
+    """
+    seen = _seen(session, practice_id)
+    if not seen.is_current:
+        return ()
+    chosen = (
+        _joined(select(ClientDocument.id), seen, practice_id)
+        .where(ClientDocument.status == DocumentStatus.ACCEPTED, XeroFilePush.id.is_(None))
+        .order_by(ClientDocument.decided_at, ClientDocument.id)
+        .limit(limit)
+    )
+    return tuple(session.scalars(chosen))
+
+
+def one(
+    session: AnySession, practice_id: UUID, document_id: UUID, *, now: datetime
+) -> DocumentDetail | None:
+    """Return one document of the practice, or None; at most four queries."""
+    seen = _seen(session, practice_id)
+    row = session.execute(
+        _rows(seen, practice_id).where(ClientDocument.id == document_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    document = _document(row, seen, now)
+    stored: ClientDocument = row.ClientDocument
+    push: XeroFilePush | None = row.XeroFilePush
+    return DocumentDetail(
+        document=document,
+        connection_status=seen.status,
+        organisation=seen.organisation,
+        short_code=seen.short_code,
+        waits_until=seen.waits_until,
+        contact_id=row.contact_id,
+        contact_name=row.contact_name,
+        folder_path=(push.folder_name or "") if push else "",
+        ahead=_ahead(session, seen, push),
+        content_sha256=stored.content_sha256,
+        technical=dict(push.technical_details or {}) if push else {},
+        events=_events(session, push),
+    )
+
+
+def tab_of(word: StatusWord, *, has_push: bool) -> Tab:
+    """Return the tab in which a document with this word is listed."""
+    if word.code == "sending_off":
+        return "on_hold" if has_push else "not_sent"
+    return _TAB_BY_WORD[word.code]
+
+
+_TAB_BY_WORD: dict[str, Tab] = {
+    "not_sent": "not_sent",
+    "no_contact": "attention",
+    "not_on_contact": "attention",
+    "needs_attention": "attention",
+    "on_hold": "on_hold",
+    "waiting": "way",
+    "waiting_for_xero": "way",
+    "uploading": "way",
+    "linking": "way",
+    "trying_again": "way",
+    "filed": "filed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The connection whose pushes are shown."""
+
+    id: UUID
+    status: ConnectionStatus | None
+    sending_on: bool
+    waits_until: datetime | None
+    organisation: str | None
+    short_code: str | None
+
+    @property
+    def exists(self) -> bool:
+        return self.status is not None
+
+    @property
+    def is_current(self) -> bool:
+        return self.exists and self.status != ConnectionStatus.DISCONNECTED
+
+    @property
+    def is_usable(self) -> bool:
+        return self.status == ConnectionStatus.ACTIVE
+
+
+_UNCONNECTED = _Seen(NO_CONNECTION, None, True, None, None, None)
+
+
+def _seen(session: AnySession, practice_id: UUID) -> _Seen:
+    is_old = case((XeroConnection.status == ConnectionStatus.DISCONNECTED, 1), else_=0)
+    row = session.execute(
+        select(
+            XeroConnection.id,
+            XeroConnection.status,
+            XeroConnection.push_documents_to_xero,
+            XeroConnection.waits_until,
+            XeroConnection.xero_org_name,
+            XeroConnection.short_code,
+        )
+        .where(XeroConnection.practice_id == practice_id)
+        .order_by(is_old, XeroConnection.disconnected_at.desc(), XeroConnection.created_at.desc())
+        .limit(1)
+    ).one_or_none()
+    return _Seen(*row) if row is not None else _UNCONNECTED
+
+
+_Uploader = aliased(User, name="uploader")
+_Decider = aliased(User, name="decider")
+
+
+def _rows(seen: _Seen, practice_id: UUID) -> AnySelect:
+    wanted = select(
+        ClientDocument,
+        XeroFilePush,
+        Client.name.label("client_name"),
+        _Uploader.name.label("uploaded_by"),
+        _Decider.name.label("decided_by"),
+        XeroContactMapping.xero_contact_id.label("contact_id"),
+        func.coalesce(XeroContact.name, XeroContactMapping.xero_contact_name).label("contact_name"),
+        XeroContact.contact_status.label("contact_status"),
+        XeroContact.merged_to_contact_id.label("merged_to"),
+    )
+    return (
+        _joined(wanted, seen, practice_id)
+        .outerjoin(_Uploader, _Uploader.id == ClientDocument.uploaded_by_id)
+        .outerjoin(_Decider, _Decider.id == ClientDocument.decided_by_id)
+        # A poller reads the same rows again and again, and a worker changes them meanwhile.
+        .execution_options(populate_existing=True)
+    )
+
+
+def _joined(wanted: AnySelect, seen: _Seen, practice_id: UUID) -> AnySelect:
+    return (
+        wanted.select_from(ClientDocument)
+        .join(Client, Client.id == ClientDocument.client_id)
+        .outerjoin(
+            XeroFilePush,
+            and_(
+                XeroFilePush.document_id == ClientDocument.id,
+                XeroFilePush.xero_connection_id == seen.id,
+            ),
+        )
+        .outerjoin(
+            XeroContactMapping,
+            and_(
+                XeroContactMapping.client_id == ClientDocument.client_id,
+                XeroContactMapping.xero_connection_id == seen.id,
+            ),
+        )
+        .outerjoin(
+            XeroContact,
+            and_(
+                XeroContact.xero_connection_id == seen.id,
+                XeroContact.xero_contact_id == XeroContactMapping.xero_contact_id,
+            ),
+        )
+        .where(ClientDocument.practice_id == practice_id)
+    )
+
+
+def _filtered(
+    chosen: AnySelect, *, client_id: UUID | None, q: str, type_: str, year: str
+) -> AnySelect:
+    if client_id is not None:
+        chosen = chosen.where(ClientDocument.client_id == client_id)
+    if type_:
+        chosen = chosen.where(ClientDocument.document_type == type_)
+    if year:
+        chosen = chosen.where(ClientDocument.tax_year == year)
+    for term in q.split():
+        chosen = chosen.where(
+            or_(
+                ClientDocument.file_name.icontains(term, autoescape=True),
+                ClientDocument.document_type.icontains(term, autoescape=True),
+                Client.name.icontains(term, autoescape=True),
+            )
+        )
+    return chosen
+
+
+def _tab(seen: _Seen) -> ColumnElement[str]:
+    # The same order of questions as in rules.status_words.push_word.
+    status = XeroFilePush.status
+    has_tries_left = and_(
+        XeroFilePush.not_before.is_not(None), XeroFilePush.retry_count < MAX_RETRIES
+    )
+    return case(
+        (status == PushStatus.ASSOCIATED, "filed"),
+        (and_(status == PushStatus.UPLOADED, XeroFilePush.cause.is_not(None)), "attention"),
+        (and_(status == PushStatus.FAILED, ~has_tries_left), "attention"),
+        (and_(status.is_(None), ClientDocument.status != DocumentStatus.ACCEPTED), "not_sent"),
+        (status == PushStatus.UPLOADING, "way"),
+        (and_(_always(not seen.sending_on), status.is_(None)), "not_sent"),
+        (_always(not seen.sending_on), "on_hold"),
+        (and_(_always(seen.exists), ~_mapped()), "attention"),
+        (status.is_(None), "not_sent"),
+        (_always(not seen.is_usable), "on_hold"),
+        else_="way",
+    )
+
+
+def _always(truth: bool) -> ColumnElement[bool]:
+    return literal(1) == literal(1) if truth else false()
+
+
+def _mapped() -> ColumnElement[bool]:
+    # A contact that the mirror has not read yet is taken for active: Xero has the last word.
+    return and_(
+        XeroContactMapping.id.is_not(None),
+        func.coalesce(XeroContact.contact_status, ACTIVE_CONTACT) == ACTIVE_CONTACT,
+    )
+
+
+def _known_tab(tab: str) -> str:
+    if tab not in TABS:
+        raise ValueError(f"There is no tab called {tab}.")
+    return tab
+
+
+def _order() -> Any:
+    return tuple_(ClientDocument.created_at, ClientDocument.id)
+
+
+def _cursor(row: DocumentRow) -> dict[str, Any]:
+    return {"created_at": row.created_at.isoformat(), "id": str(row.id)}
+
+
+def _position(cursor: dict[str, Any]) -> Any:
+    try:
+        moment, document_id = datetime.fromisoformat(cursor["created_at"]), UUID(cursor["id"])
+    except (KeyError, TypeError, AttributeError) as broken:
+        raise ValueError("This cursor was not made here.") from broken
+    return tuple_(
+        literal(moment, ClientDocument.created_at.type),
+        literal(document_id, ClientDocument.id.type),
+    )
+
+
+def _document(row: Row[Any], seen: _Seen, now: datetime) -> DocumentRow:
+    document: ClientDocument = row.ClientDocument
+    push: XeroFilePush | None = row.XeroFilePush
+    facts = _facts(row, seen)
+    word = push_word(facts, now=now)
+    accepted = document.status == DocumentStatus.ACCEPTED
+    return DocumentRow(
+        id=document.id,
+        client_id=document.client_id,
+        client_name=row.client_name,
+        document_type=document.document_type,
+        tax_year=document.tax_year,
+        file_name=document.file_name,
+        mime_type=document.mime_type,
+        size=document.size,
+        status=document.status,
+        scan_status=document.scan_status,
+        created_at=document.created_at,
+        uploaded_by=row.uploaded_by,
+        decided_at=document.decided_at,
+        decided_by=row.decided_by,
+        push=_push(push, facts.next_attempt_at) if push else None,
+        word=word,
+        tab=tab_of(word, has_push=push is not None),
+        held_by=_held_by(row),
+        is_offered=accepted and push is None and seen.is_current,
+        can_retry=push is not None and push.status != PushStatus.ASSOCIATED,
+        changed_at=max(document.updated_at, push.updated_at) if push else document.updated_at,
+    )
+
+
+def _facts(row: Row[Any], seen: _Seen) -> PushFacts:
+    push: XeroFilePush | None = row.XeroFilePush
+    document: ClientDocument = row.ClientDocument
+    mapped = row.contact_id is not None and _contact_problem(row) is None
+    return PushFacts(
+        document_accepted=document.status == DocumentStatus.ACCEPTED,
+        sending_on=seen.sending_on,
+        # Before Xero is connected nobody can be linked, and that is nobody's fault.
+        client_mapped=mapped or not seen.exists,
+        connection_usable=seen.is_usable,
+        status=push.status.value if push else None,
+        next_attempt_at=_next_attempt_at(push, document, seen) if push else None,
+        retry_count=push.retry_count if push else 0,
+        association_failed=push is not None and push.cause is not None,
+    )
+
+
+def _next_attempt_at(push: XeroFilePush, document: ClientDocument, seen: _Seen) -> datetime | None:
+    if push.status != PushStatus.PENDING:
+        return push.not_before
+    if document.scan_status == ScanStatus.PENDING:
+        # It waits for the virus check, not for Xero.
+        return None
+    return max(filter(None, (push.not_before, seen.waits_until)), default=None)
+
+
+def _contact_problem(row: Row[Any]) -> PushCause | None:
+    if (row.contact_status or ACTIVE_CONTACT) == ACTIVE_CONTACT:
+        return None
+    if row.merged_to:
+        return PushCause.CONTACT_MERGED
+    if row.contact_status == "ARCHIVED":
+        return PushCause.CONTACT_ARCHIVED
+    return PushCause.CONTACT_GONE
+
+
+def _held_by(row: Row[Any]) -> PushCause | None:
+    push: XeroFilePush | None = row.XeroFilePush
+    if push is not None and push.status == PushStatus.ASSOCIATED:
+        return None
+    return _contact_problem(row)
+
+
+def _push(push: XeroFilePush, next_attempt_at: datetime | None) -> PushRow:
+    return PushRow(
+        id=push.id,
+        status=push.status,
+        cause=PushCause(push.cause) if push.cause else None,
+        error=push.error,
+        retry_count=push.retry_count,
+        xero_file_id=push.xero_file_id,
+        xero_folder_id=push.xero_folder_id,
+        folder_name=push.folder_name,
+        file_name=push.file_name,
+        next_attempt_at=next_attempt_at,
+        pushed_at=push.pushed_at,
+        is_looking=push.outcome_unknown,
+    )
+
+
+def _ahead(session: AnySession, seen: _Seen, push: XeroFilePush | None) -> int:
+    if push is None or push.status != PushStatus.PENDING:
+        return 0
+    mine = select(ClientDocument.decided_at).where(ClientDocument.id == push.document_id)
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(XeroFilePush)
+            .join(ClientDocument, ClientDocument.id == XeroFilePush.document_id)
+            .where(
+                XeroFilePush.xero_connection_id == seen.id,
+                or_(
+                    XeroFilePush.status.in_([PushStatus.PENDING, PushStatus.UPLOADING]),
+                    and_(XeroFilePush.status == PushStatus.UPLOADED, XeroFilePush.cause.is_(None)),
+                ),
+                ClientDocument.decided_at < mine.scalar_subquery(),
+            )
+        )
+        or 0
+    )
+
+
+def _events(session: AnySession, push: XeroFilePush | None) -> tuple[EventRow, ...]:
+    if push is None:
+        return ()
+    found = session.scalars(
+        select(PushEvent)
+        .where(PushEvent.push_id == push.id)
+        .order_by(PushEvent.id.desc())
+        .limit(EVENTS_SHOWN)
+    )
+    return tuple(
+        EventRow(e.id, e.at, e.kind, e.sentence, e.attempt, dict(e.details or {})) for e in found
+    )

@@ -1,0 +1,182 @@
+"""Whose promise is waiting: one statement for each sweep, across all practices.
+
+Each returns ids, the longest overdue first. A row that a worker holds a lease on is not named: its
+turn comes again when the lease is given back or has run out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from dashboard.database import AnySession
+from dashboard.models import (
+    ClientDocument,
+    ConnectionStatus,
+    DocumentStatus,
+    PushStatus,
+    RunKind,
+    RunStatus,
+    SyncRun,
+    XeroConnection,
+    XeroContact,
+    XeroContactMapping,
+    XeroFilePush,
+)
+from dashboard.rules.retry_policy import MAX_RETRIES
+
+AT_MOST = 10_000
+ACTIVE = "ACTIVE"
+UNFINISHED_RUNS = (RunStatus.WAITING, RunStatus.RUNNING, RunStatus.WAITING_FOR_XERO)
+
+Moment = InstrumentedAttribute[datetime | None]
+
+
+def connections_to_refresh(session: AnySession, now: datetime) -> Sequence[UUID]:
+    """Return the connections whose tokens are due for a refresh."""
+    return session.scalars(
+        select(XeroConnection.id)
+        .where(
+            XeroConnection.refresh_due_at <= now,
+            XeroConnection.status == ConnectionStatus.ACTIVE,
+            _over(XeroConnection.refresh_lease_until, now),
+        )
+        .order_by(XeroConnection.refresh_due_at)
+        .limit(AT_MOST)
+    ).all()
+
+
+def practices_to_sync(session: AnySession, now: datetime) -> Sequence[UUID]:
+    """Return the practices whose contacts are due, and those with a sync that was left unfinished.
+
+    A practice that switched the automatic sync off is named only while a sync that a person asked
+    for is unfinished.
+    """
+    due = select(XeroConnection.practice_id, XeroConnection.sync_due_at.label("since")).where(
+        XeroConnection.sync_due_at <= now,
+        XeroConnection.status == ConnectionStatus.ACTIVE,
+        XeroConnection.auto_sync_contacts.is_(True),
+        _over(XeroConnection.waits_until, now),
+        ~exists().where(
+            SyncRun.practice_id == XeroConnection.practice_id,
+            SyncRun.kind == RunKind.CONTACT_SYNC,
+            SyncRun.status.in_(UNFINISHED_RUNS),
+        ),
+    )
+    unfinished = select(SyncRun.practice_id, SyncRun.created_at.label("since")).where(
+        *_left_unfinished(RunKind.CONTACT_SYNC, now)
+    )
+    both = due.union_all(unfinished).subquery()
+    return session.scalars(select(both.c.practice_id).order_by(both.c.since).limit(AT_MOST)).all()
+
+
+def imports_to_run(session: AnySession, now: datetime) -> Sequence[UUID]:
+    """Return the practices with an import that nobody is working on."""
+    return session.scalars(
+        select(SyncRun.practice_id)
+        .where(*_left_unfinished(RunKind.IMPORT, now))
+        .order_by(SyncRun.created_at)
+        .limit(AT_MOST)
+    ).all()
+
+
+def practices_to_push(session: AnySession, now: datetime) -> Sequence[UUID]:
+    """Return the practices with a document whose next step towards Xero can be taken now.
+
+    Not named: documents of clients whose contact is missing or not active, of practices that
+    switched sending off, and of connections that do not work or that Xero asked to wait.
+    """
+    unfinished = or_(
+        XeroFilePush.status.in_([PushStatus.PENDING, PushStatus.UPLOADING]),
+        # "Uploaded" with a cause waits for a person.
+        and_(XeroFilePush.status == PushStatus.UPLOADED, XeroFilePush.cause.is_(None)),
+    )
+    return _practices_with_pushes(session, now, unfinished)
+
+
+def practices_to_retry(session: AnySession, now: datetime) -> Sequence[UUID]:
+    """Return the practices with a failed push whose next try is due.
+
+    Only a push with tries left has a moment for the next one.
+    """
+    failed = and_(
+        XeroFilePush.status == PushStatus.FAILED,
+        XeroFilePush.not_before.is_not(None),
+        XeroFilePush.retry_count < MAX_RETRIES,
+    )
+    return _practices_with_pushes(session, now, failed)
+
+
+def connections_to_check(session: AnySession, now: datetime) -> Sequence[UUID]:
+    """Return the connections whose health is due to be looked at.
+
+    A disconnected one is named as long as it holds tokens: somebody died while leaving Xero.
+    """
+    in_use = and_(
+        XeroConnection.status.in_([ConnectionStatus.ACTIVE, ConnectionStatus.ERROR]),
+        _over(XeroConnection.waits_until, now),
+    )
+    half_left = and_(
+        XeroConnection.status == ConnectionStatus.DISCONNECTED,
+        XeroConnection.refresh_token_encrypted.is_not(None),
+    )
+    return session.scalars(
+        select(XeroConnection.id)
+        .where(XeroConnection.health_due_at <= now, or_(in_use, half_left))
+        .order_by(XeroConnection.health_due_at)
+        .limit(AT_MOST)
+    ).all()
+
+
+def _practices_with_pushes(
+    session: AnySession, now: datetime, state: ColumnElement[bool]
+) -> Sequence[UUID]:
+    not_active = exists().where(
+        XeroContact.xero_connection_id == XeroContactMapping.xero_connection_id,
+        XeroContact.xero_contact_id == XeroContactMapping.xero_contact_id,
+        XeroContact.contact_status != ACTIVE,
+    )
+    has_a_contact = exists().where(
+        XeroContactMapping.xero_connection_id == XeroFilePush.xero_connection_id,
+        XeroContactMapping.client_id == XeroFilePush.client_id,
+        ~not_active,
+    )
+    is_accepted = exists().where(
+        ClientDocument.id == XeroFilePush.document_id,
+        ClientDocument.status == DocumentStatus.ACCEPTED,
+    )
+    return session.scalars(
+        select(XeroFilePush.practice_id)
+        .join(XeroConnection, XeroConnection.id == XeroFilePush.xero_connection_id)
+        .where(
+            state,
+            _over(XeroFilePush.not_before, now),
+            _over(XeroFilePush.lease_until, now),
+            XeroConnection.status == ConnectionStatus.ACTIVE,
+            XeroConnection.push_documents_to_xero.is_(True),
+            _over(XeroConnection.waits_until, now),
+            _over(XeroConnection.push_lease_until, now),
+            is_accepted,
+            has_a_contact,
+        )
+        .group_by(XeroFilePush.practice_id)
+        .order_by(func.min(XeroFilePush.created_at))
+        .limit(AT_MOST)
+    ).all()
+
+
+def _left_unfinished(kind: RunKind, now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        SyncRun.kind == kind,
+        SyncRun.status.in_(UNFINISHED_RUNS),
+        _over(SyncRun.not_before, now),
+        _over(SyncRun.lease_until, now),
+    )
+
+
+def _over(moment: Moment, now: datetime) -> ColumnElement[bool]:
+    return or_(moment.is_(None), moment <= now)

@@ -1,0 +1,193 @@
+"""ClientService: clients by hand, and which contact each of them is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, select
+
+from dashboard.database import AnySession
+from dashboard.models import (
+    Client,
+    MatchDecision,
+    XeroConnection,
+    XeroContact,
+    XeroContactMapping,
+)
+from dashboard.rules import import_sentences
+from dashboard.rules.client_fields import FIELD_NAMES, FIELDS
+from dashboard.rules.contact_text import TEXT_MAX
+from dashboard.services.client_list import changing_clients, current_connection
+from dashboard.services.group_tags import drop_group_tags, follow_groups
+from dashboard.services.refusals import Conflict, InvalidInput, NotConnected, NotFound
+
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+
+
+class ClientService:
+    """Makes clients and changes their links to contacts."""
+
+    def __init__(self, *, session: AnySession, clock: Callable[[], datetime]) -> None:
+        self._session = session
+        self._clock = clock
+
+    def create(self, practice_id: UUID, fields: Mapping[str, Any]) -> Client:
+        """Return a new client made of *fields*: name (required), email, phone and the two numbers.
+
+        Raises `InvalidInput` that names the field. Anything else in *fields* is passed over.
+        """
+        values = {field: _checked(field, fields.get(field)) for field in FIELDS}
+        if values["name"] is None:
+            raise InvalidInput("A client needs a name.", "Enter the name.", field="name")
+        now = changing_clients(self._session, practice_id, self._clock)
+        client = Client(practice_id=practice_id, created_at=now, updated_at=now, **values)
+        self._session.add(client)
+        self._session.commit()
+        return client
+
+    def link(
+        self, practice_id: UUID, user_id: UUID | None, client_id: UUID, contact_id: str
+    ) -> Client:
+        """Return the client, linked to this contact instead of any other.
+
+        Its tags from Xero become the contact's groups; its own fields stay as they are. Raises
+        `NotFound`, `NotConnected`, `InvalidInput` for a contact that is archived or has no name,
+        `Conflict` for one that another client has.
+        """
+        now = changing_clients(self._session, practice_id, self._clock)
+        client, connection = self._found(practice_id, client_id)
+        contact = self._contact(connection.id, contact_id)
+        holder = self._holder(connection.id, contact_id)
+        if holder is not None and holder.id == client_id:
+            self._session.rollback()
+            return self._session.get_one(Client, client_id)
+        if holder is not None:
+            raise Conflict(
+                f"{contact.name} is already linked to {holder.name}.", "Unlink that client first."
+            )
+        problem = import_sentences.unavailable(contact.name, contact.contact_status)
+        if problem is not None:
+            raise InvalidInput(problem, "Choose another contact.")
+        self._forget_link(connection.id, client_id)
+        self._forget_verdicts(connection.id, contact_id, client_id)
+        self._session.add(
+            XeroContactMapping(
+                practice_id=practice_id,
+                client_id=client_id,
+                xero_connection_id=connection.id,
+                xero_contact_id=contact_id,
+                xero_contact_name=contact.name,
+                last_synced_at=contact.read_at,
+                created_at=now,
+                updated_at=now,
+            )
+        )
+        client.xero_contact_id = contact_id
+        client.updated_at = now
+        self._session.flush()
+        follow_groups(self._session, practice_id, {client_id: contact.groups}, now)
+        self._session.commit()
+        return client
+
+    def unlink(self, practice_id: UUID, user_id: UUID | None, client_id: UUID) -> Client:
+        """Return the client without a contact; the files that lie in Xero stay there.
+
+        Its tags from Xero go, because nothing would keep them true. Raises `NotFound`,
+        `NotConnected`.
+        """
+        now = changing_clients(self._session, practice_id, self._clock)
+        client, connection = self._found(practice_id, client_id)
+        self._forget_link(connection.id, client_id)
+        client.xero_contact_id = None
+        client.updated_at = now
+        self._session.flush()
+        drop_group_tags(self._session, practice_id, client_id, now)
+        self._session.commit()
+        return client
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _found(self, practice_id: UUID, client_id: UUID) -> tuple[Client, XeroConnection]:
+        client = self._session.scalar(
+            select(Client)
+            .where(Client.id == client_id, Client.practice_id == practice_id)
+            .execution_options(populate_existing=True)
+        )
+        if client is None:
+            raise NotFound
+        connection = current_connection(self._session, practice_id)
+        if connection is None:
+            raise NotConnected
+        return client, connection
+
+    def _contact(self, connection_id: UUID, contact_id: str) -> XeroContact:
+        contact = self._session.scalar(
+            select(XeroContact)
+            .where(
+                XeroContact.xero_connection_id == connection_id,
+                XeroContact.xero_contact_id == contact_id,
+            )
+            .execution_options(populate_existing=True)
+        )
+        if contact is None:
+            raise NotFound
+        return contact
+
+    def _holder(self, connection_id: UUID, contact_id: str) -> Client | None:
+        return self._session.scalar(
+            select(Client)
+            .join(XeroContactMapping, XeroContactMapping.client_id == Client.id)
+            .where(
+                XeroContactMapping.xero_connection_id == connection_id,
+                XeroContactMapping.xero_contact_id == contact_id,
+            )
+        )
+
+    def _forget_link(self, connection_id: UUID, client_id: UUID) -> None:
+        self._session.execute(
+            delete(XeroContactMapping)
+            .where(
+                XeroContactMapping.xero_connection_id == connection_id,
+                XeroContactMapping.client_id == client_id,
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+    def _forget_verdicts(self, connection_id: UUID, contact_id: str, client_id: UUID) -> None:
+        """Linking by hand takes back "not a match" for this pair, and "skip" for the contact."""
+        self._session.execute(
+            delete(MatchDecision)
+            .where(
+                MatchDecision.xero_connection_id == connection_id,
+                MatchDecision.xero_contact_id == contact_id,
+                (MatchDecision.client_id == client_id) | MatchDecision.client_id.is_(None),
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _checked(field: str, value: Any) -> str | None:
+    """Return the value trimmed, None if it is empty; raise `InvalidInput` if it cannot be kept."""
+    if value is None:
+        return None
+    label = FIELD_NAMES[field]
+    if not isinstance(value, str):
+        raise InvalidInput(f"The {label} must be text.", field=field)
+    text = value.replace("\x00", "").strip()
+    if len(text) > TEXT_MAX:
+        raise InvalidInput(
+            f"The {label} is {len(text):,} characters long.",
+            f"Use at most {TEXT_MAX}.",
+            field=field,
+        )
+    if field == "email" and text and not EMAIL.fullmatch(text):
+        raise InvalidInput(
+            "This does not look like an e-mail address.",
+            "Enter one like name@example.com, or leave it empty.",
+            field=field,
+        )
+    return text or None

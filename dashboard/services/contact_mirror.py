@@ -1,0 +1,179 @@
+"""The mirror of Xero's contacts: a page in, what changed written, and what it was before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import msgspec
+from sqlalchemy import func, select
+
+from dashboard.database import AnySession, insert_for
+from dashboard.models import XeroContact
+from dashboard.rules.client_fields import Values, main_phone
+from dashboard.rules.contact_text import cleaned, search_text, sort_name
+from dashboard.xero.types import ACTIVE, Address, Contact
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorChange:
+    """A contact that differs from what the mirror held; `before` is None if it is new."""
+
+    contact: Mapping[str, Any]
+    before: Values | None
+
+    @property
+    def contact_id(self) -> str:
+        """Xero's id of the contact."""
+        return str(self.contact["xero_contact_id"])
+
+    @property
+    def fields(self) -> Values:
+        """What a linked client shares with the contact as it is now."""
+        return shared_fields(self.contact)
+
+
+def shared_fields(contact: Mapping[str, Any]) -> Values:
+    """Return the fields that a client takes from a row of the mirror."""
+    return {
+        "name": contact["name"] or None,
+        "email": contact["email"],
+        "phone": cleaned(main_phone(contact["phones"])),
+        "company_number": contact["company_number"],
+        "tax_number": contact["tax_number"],
+    }
+
+
+def write_page(
+    session: AnySession,
+    *,
+    practice_id: UUID,
+    connection_id: UUID,
+    contacts: Sequence[Contact],
+    now: datetime,
+) -> list[MirrorChange]:
+    """Bring the mirror up to date with one page; return what was new or different, in its order.
+
+    Rows that say the same are not written. Two statements; part of the caller's transaction.
+    """
+    rows = {contact.contact_id: _row(contact) for contact in contacts}
+    held = _held(session, connection_id, list(rows))
+    changes = [
+        MirrorChange(row, _before(held.get(contact_id)))
+        for contact_id, row in rows.items()
+        if contact_id not in held or held[contact_id]["content_hash"] != row["content_hash"]
+    ]
+    if changes:
+        keys = {"practice_id": practice_id, "xero_connection_id": connection_id, "read_at": now}
+        _upsert(session, [{"id": uuid4(), **keys, **change.contact} for change in changes])
+    return changes
+
+
+def active_contacts(session: AnySession, connection_id: UUID) -> int:
+    """Return how many contacts of the mirror are not archived or erased in Xero."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(XeroContact)
+            .where(
+                XeroContact.xero_connection_id == connection_id,
+                XeroContact.contact_status == ACTIVE,
+            )
+        )
+        or 0
+    )
+
+
+def _held(
+    session: AnySession, connection_id: UUID, contact_ids: Sequence[str]
+) -> dict[str, Mapping[str, Any]]:
+    found = session.execute(
+        select(
+            XeroContact.xero_contact_id,
+            XeroContact.content_hash,
+            XeroContact.name,
+            XeroContact.email,
+            XeroContact.phones,
+            XeroContact.company_number,
+            XeroContact.tax_number,
+        ).where(
+            XeroContact.xero_connection_id == connection_id,
+            XeroContact.xero_contact_id.in_(contact_ids),
+        )
+    )
+    return {row.xero_contact_id: cast("Mapping[str, Any]", row._mapping) for row in found}
+
+
+def _before(held: Mapping[str, Any] | None) -> Values | None:
+    return shared_fields(held) if held is not None else None
+
+
+def _upsert(session: AnySession, rows: list[dict[str, Any]]) -> None:
+    statement = insert_for(session)(XeroContact)
+    written = {
+        name: statement.excluded[name]
+        for name in rows[0]
+        if name not in {"id", "practice_id", "xero_connection_id", "xero_contact_id"}
+    }
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[XeroContact.xero_connection_id, XeroContact.xero_contact_id],
+            set_=written,
+            where=XeroContact.content_hash != statement.excluded.content_hash,
+        ),
+        rows,
+    )
+
+
+def _row(contact: Contact) -> dict[str, Any]:
+    name = cleaned(contact.name) or ""
+    first_name, last_name = cleaned(contact.first_name), cleaned(contact.last_name)
+    email = cleaned(contact.email)
+    tax_number, company_number = cleaned(contact.tax_number), cleaned(contact.company_number)
+    row: dict[str, Any] = {
+        "xero_contact_id": contact.contact_id,
+        "name": name,
+        "first_name": first_name,
+        "last_name": last_name,
+        "email": email,
+        "phones": [
+            {"kind": phone.kind, "number": cleaned(phone.number) or ""} for phone in contact.phones
+        ],
+        "addresses": [_address(address) for address in contact.addresses],
+        "tax_number": tax_number,
+        "company_number": company_number,
+        "contact_status": contact.status,
+        "is_supplier": contact.is_supplier,
+        "is_customer": contact.is_customer,
+        "groups": [
+            {"id": group.id, "name": cleaned(group.name)}
+            for group in contact.groups
+            if cleaned(group.name)
+        ],
+        "merged_to_contact_id": contact.merged_to_contact_id,
+        "sort_name": sort_name(name),
+        "search_text": search_text(
+            name, first_name, last_name, email, company_number, tax_number, contact.account_number
+        ),
+    }
+    content = msgspec.json.encode(row, order="deterministic")
+    return {
+        **row,
+        "content_hash": hashlib.sha256(content).hexdigest(),
+        "xero_updated_at": contact.updated_at,
+    }
+
+
+def _address(address: Address) -> dict[str, Any]:
+    return {
+        "kind": address.kind,
+        "lines": [line for line in map(cleaned, address.lines) if line],
+        "city": cleaned(address.city),
+        "region": cleaned(address.region),
+        "postal_code": cleaned(address.postal_code),
+        "country": cleaned(address.country),
+    }

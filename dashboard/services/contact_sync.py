@@ -1,0 +1,369 @@
+"""Reading contacts from Xero into the mirror: page by page, resumable at each, under a lease.
+
+Each page is one call outside any transaction and then one transaction that holds the page's rows,
+what they mean for linked clients, and how far the run is. Killed anywhere, the next worker goes on
+with the page that was not committed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import update
+
+from dashboard.database import AnySession
+from dashboard.models import (
+    ConnectionStatus,
+    Practice,
+    RunKind,
+    RunStatus,
+    SyncRun,
+    XeroConnection,
+)
+from dashboard.rules import run_sentences
+from dashboard.rules.phase import CONTACT_SYNC_EVERY, first_slot
+from dashboard.services.client_list import current_connection
+from dashboard.services.contact_matches import ContactMatches
+from dashboard.services.contact_mirror import active_contacts, write_page
+from dashboard.services.linked_clients import follow_changes
+from dashboard.services.refusals import ConnectionNotUsable, NotConnected
+from dashboard.services.run_lease import LEASE, LeaseLost, RunLease, new_run, unfinished_run
+from dashboard.services.run_results import SyncResult
+from dashboard.services.xero_auth import XeroAuthService
+from dashboard.xero.errors import XeroError, XeroMustWait, XeroNoAnswer, XeroUnavailable
+from dashboard.xero.governor import Priority
+from dashboard.xero.types import ContactsPage
+
+logger = logging.getLogger(__name__)
+
+PAGE_SIZE = 1_000
+
+# Xero compares to the second and says nothing about its edges, so each check looks back a little;
+# a row that comes twice is not written twice.
+# https://developer.xero.com/documentation/api/accounting/requests-and-responses (If-Modified-Since)
+OVERLAP = timedelta(minutes=5)
+
+# One turn: afterwards other practices have theirs, and this one is taken up again.
+TURN = timedelta(seconds=45)
+
+PAUSES = (5, 30, 120, 300)
+MATCHED_PER_SECOND = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """Where a sync goes on: what the run's row keeps between two pages."""
+
+    page: int = 1
+    modified_since: datetime | None = None
+    server_time: datetime | None = None
+    step: str = "read"
+    new: int = 0
+    changed: int = 0
+
+    @classmethod
+    def of(cls, run: SyncRun, checkpoint: datetime | None) -> _Progress:
+        kept = run.progress
+        if not kept:
+            return cls(modified_since=checkpoint - OVERLAP if checkpoint else None)
+        return cls(
+            page=kept["page"],
+            modified_since=_moment(kept["modified_since"]),
+            server_time=_moment(kept["server_time"]),
+            step=kept["step"],
+            new=kept["new"],
+            changed=kept["changed"],
+        )
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        return {
+            "page": self.page,
+            "modified_since": _text(self.modified_since),
+            "server_time": _text(self.server_time),
+            "step": self.step,
+            "new": self.new,
+            "changed": self.changed,
+        }
+
+
+class ContactSync:
+    """Performs contact syncs for one worker."""
+
+    def __init__(
+        self,
+        *,
+        session: AnySession,
+        auth: XeroAuthService,
+        matches: ContactMatches,
+        clock: Callable[[], datetime],
+        owner: str,
+        should_stop: Callable[[], bool],
+        page_size: int = PAGE_SIZE,
+    ) -> None:
+        self._session = session
+        self._auth = auth
+        self._matches = matches
+        self._clock = clock
+        self._leases = RunLease(session=session, clock=clock, owner=owner)
+        self._should_stop = should_stop
+        self._page_size = page_size
+
+    def perform(self, practice_id: UUID) -> SyncResult:
+        """Do, or go on with, the sync that is due; return how far it came in this turn.
+
+        With nothing due it brings stale matches up to date instead. Expected trouble (limits, Xero
+        down, reconnecting needed) is written on the run and not raised.
+        """
+        self._start_if_due(practice_id)
+        run = self._leases.claim(practice_id, RunKind.CONTACT_SYNC)
+        if run is None:
+            return self._nothing_to_claim(practice_id)
+        run_id = run.id
+        try:
+            self._go_on(run)
+        except LeaseLost:
+            self._session.rollback()
+            logger.info("sync %s is no longer ours", run_id)
+        except XeroMustWait as wait:
+            self._wait_for_xero(run_id, self._clock() + timedelta(seconds=wait.seconds))
+        except (XeroUnavailable, XeroNoAnswer) as problem:
+            self._try_again_later(run_id, problem)
+        except (NotConnected, ConnectionNotUsable):
+            done = self._leases.read(run_id).done
+            self._end(run_id, RunStatus.FAILED, run_sentences.reconnect_needed(done=done))
+        except XeroError as problem:
+            sentence = run_sentences.refused_by_xero(problem.message)
+            self._end(run_id, RunStatus.FAILED, sentence, problem)
+        return self._result(run_id)
+
+    # -- starting -----------------------------------------------------------------------------
+
+    def _start_if_due(self, practice_id: UUID) -> None:
+        """Make the automatic run of a practice whose turn has come."""
+        connection = current_connection(self._session, practice_id)
+        now = self._clock()
+        if connection is not None and _is_due(connection, now):
+            new_run(
+                self._session,
+                practice_id=practice_id,
+                connection_id=connection.id,
+                kind=RunKind.CONTACT_SYNC,
+                user_id=None,
+                now=now,
+            )
+        self._session.commit()
+
+    def _nothing_to_claim(self, practice_id: UUID) -> SyncResult:
+        run = unfinished_run(self._session, practice_id, RunKind.CONTACT_SYNC)
+        if run is not None:
+            result = SyncResult.of(run)
+            self._session.commit()
+            return result
+        connection = current_connection(self._session, practice_id)
+        connection_id = connection.id if connection else None
+        stale = connection_id is not None and self._matches.is_stale(connection_id)
+        self._session.commit()
+        if connection_id is not None and stale:
+            self._matches.rematch(practice_id, connection_id)
+        return SyncResult()
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def _go_on(self, run: SyncRun) -> None:
+        run_id, practice_id, connection_id = run.id, run.practice_id, run.xero_connection_id
+        checkpoint = self._session.get_one(XeroConnection, connection_id).contacts_checkpoint
+        progress = _Progress.of(run, checkpoint)
+        self._session.commit()
+        ends_at = self._clock() + TURN
+        while progress.step == "read":
+            if self._should_stop() or self._clock() >= ends_at:
+                # Still running to whoever looks: the next turn takes it up within seconds.
+                self._leases.release(run_id, RunStatus.RUNNING)
+                self._session.commit()
+                return
+            page = self._read(practice_id, connection_id, progress)
+            progress = self._write(run_id, practice_id, connection_id, page, progress)
+        self._match(run_id, practice_id, connection_id, progress)
+        self._finish(run_id, practice_id, connection_id, progress)
+
+    def _read(self, practice_id: UUID, connection_id: UUID, progress: _Progress) -> ContactsPage:
+        # https://developer.xero.com/documentation/api/accounting/contacts
+        with self._auth.calling(practice_id, Priority.SYNC) as call:
+            if call.connection_id != connection_id:
+                raise LeaseLost
+            return call.xero.accounting.contacts_page(
+                progress.page,
+                page_size=self._page_size,
+                modified_since=progress.modified_since,
+                include_archived=True,
+            )
+
+    def _write(
+        self,
+        run_id: UUID,
+        practice_id: UUID,
+        connection_id: UUID,
+        page: ContactsPage,
+        progress: _Progress,
+    ) -> _Progress:
+        """Keep one page and how far we are, in one transaction; return where to go on."""
+        self._leases.hold(run_id)
+        changes = write_page(
+            self._session,
+            practice_id=practice_id,
+            connection_id=connection_id,
+            contacts=page.contacts,
+            now=self._clock(),
+        )
+        followed = follow_changes(
+            self._session,
+            practice_id=practice_id,
+            connection_id=connection_id,
+            run_id=run_id,
+            changes=changes,
+            clock=self._clock,
+        )
+        if changes:
+            self._change_connection(connection_id, matched_at=None)
+        new = sum(change.before is None for change in changes)
+        progress = replace(
+            progress,
+            page=progress.page + 1,
+            # The clock of the first answer: what changes while we read comes again next time.
+            server_time=progress.server_time or page.server_time,
+            step="match" if page.is_last else "read",
+            new=progress.new + new,
+            changed=progress.changed + len(changes) - new,
+        )
+        self._leases.hold(
+            run_id,
+            progress=progress.kept,
+            total=page.item_count if page.item_count is not None else SyncRun.total,
+            done=SyncRun.done + len(page.contacts),
+            updated=SyncRun.updated + followed.updated,
+            skipped=SyncRun.skipped + followed.skipped,
+            problems=SyncRun.problems + followed.problems,
+            attempts=0,
+            error=None,
+            technical_details=None,
+        )
+        self._session.commit()
+        return progress
+
+    def _match(
+        self, run_id: UUID, practice_id: UUID, connection_id: UUID, progress: _Progress
+    ) -> None:
+        stale = self._matches.is_stale(connection_id)
+        rows = self._matches.size(practice_id, connection_id)
+        self._leases.hold(run_id, lease=LEASE + timedelta(seconds=rows // MATCHED_PER_SECOND))
+        self._session.commit()
+        if stale or progress.new or progress.changed:
+            self._matches.rematch(practice_id, connection_id)
+
+    def _finish(
+        self, run_id: UUID, practice_id: UUID, connection_id: UUID, progress: _Progress
+    ) -> None:
+        run = self._leases.read(run_id)
+        status = RunStatus.FINISHED_WITH_PROBLEMS if run.problems else RunStatus.FINISHED
+        done = run.done
+        self._leases.release(run_id, status, total=done)
+        now = self._clock()
+        self._change_connection(
+            connection_id,
+            contacts_checkpoint=progress.server_time or XeroConnection.contacts_checkpoint,
+            last_sync_at=now,
+            last_sync_contact_count=active_contacts(self._session, connection_id),
+            sync_due_at=first_slot(practice_id, CONTACT_SYNC_EVERY, now),
+        )
+        self._session.commit()
+        logger.info("sync %s read %d contacts", run_id, done)
+
+    # -- trouble ------------------------------------------------------------------------------
+
+    def _wait_for_xero(self, run_id: UUID, until: datetime, **values: Any) -> None:
+        self._release(run_id, RunStatus.WAITING_FOR_XERO, not_before=until, **values)
+
+    def _try_again_later(self, run_id: UUID, problem: XeroError) -> None:
+        run = self._leases.read(run_id)
+        attempt, done, practice_id = run.attempts, run.done, run.practice_id
+        if attempt < len(PAUSES):
+            self._wait_for_xero(
+                run_id,
+                self._clock() + timedelta(seconds=PAUSES[attempt]),
+                attempts=attempt + 1,
+                technical_details=_details(problem),
+            )
+            return
+        sentence = run_sentences.no_answer(
+            done=done,
+            next_at=first_slot(practice_id, CONTACT_SYNC_EVERY, self._clock()),
+            time_zone=self._session.get_one(Practice, practice_id).time_zone,
+        )
+        self._end(run_id, RunStatus.FAILED, sentence, problem)
+
+    def _end(
+        self, run_id: UUID, status: RunStatus, sentence: str, problem: XeroError | None = None
+    ) -> None:
+        run = self._leases.read(run_id)
+        self._change_connection(
+            run.xero_connection_id,
+            sync_due_at=first_slot(run.practice_id, CONTACT_SYNC_EVERY, self._clock()),
+        )
+        self._release(
+            run_id,
+            status,
+            error=sentence,
+            technical_details=_details(problem) if problem else None,
+        )
+
+    def _release(self, run_id: UUID, status: RunStatus, **values: Any) -> None:
+        try:
+            self._leases.release(run_id, status, **values)
+            self._session.commit()
+        except LeaseLost:
+            self._session.rollback()
+
+    def _change_connection(self, connection_id: UUID, **values: Any) -> None:
+        self._session.execute(
+            update(XeroConnection)
+            .where(XeroConnection.id == connection_id)
+            .values(updated_at=self._clock(), **values)
+            .execution_options(synchronize_session=False)
+        )
+
+    def _result(self, run_id: UUID) -> SyncResult:
+        result = SyncResult.of(self._leases.read(run_id))
+        self._session.commit()
+        return result
+
+
+def _is_due(connection: XeroConnection, now: datetime) -> bool:
+    return (
+        connection.status == ConnectionStatus.ACTIVE
+        and connection.auto_sync_contacts
+        and connection.sync_due_at is not None
+        and connection.sync_due_at <= now
+    )
+
+
+def _details(problem: XeroError) -> dict[str, Any]:
+    """Return what a person who asks Xero needs; no secret is ever in an error."""
+    return {
+        "xero_said": problem.message,
+        "http_status": problem.status,
+        "reference": problem.correlation_id,
+    }
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None

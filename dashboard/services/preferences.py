@@ -1,0 +1,55 @@
+"""The practice's preferences for its Xero connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from dashboard.database import AnySession
+from dashboard.models import ConnectionStatus, XeroConnection
+from dashboard.services.refusals import InvalidInput, NotConnected
+
+SWITCHES = ("auto_sync_contacts", "push_documents_to_xero", "create_year_folders")
+FOLDER = "xero_folder_id"
+FOLDER_MAX = 255
+
+
+class PreferenceService:
+    """Changes the settings of the current connection."""
+
+    def __init__(self, *, session: AnySession, clock: Callable[[], datetime]) -> None:
+        self._session = session
+        self._clock = clock
+
+    def update_settings(self, practice_id: UUID, changes: Mapping[str, object]) -> None:
+        """Change the named settings; nothing is changed when one of them is refused."""
+        connection = self._session.scalar(
+            select(XeroConnection).where(
+                XeroConnection.practice_id == practice_id,
+                XeroConnection.status != ConnectionStatus.DISCONNECTED,
+            )
+        )
+        if connection is None:
+            raise NotConnected
+        checked = {name: _checked(name, value) for name, value in changes.items()}
+        if checked.get("auto_sync_contacts") and not connection.auto_sync_contacts:
+            connection.sync_due_at = self._clock()
+        for name, value in checked.items():
+            setattr(connection, name, value)
+        self._session.commit()
+
+
+def _checked(name: str, value: object) -> object:
+    if name in SWITCHES:
+        if not isinstance(value, bool):
+            raise InvalidInput(f"{name} is either true or false.", field=name)
+        return value
+    if name == FOLDER:
+        if value is not None and not (isinstance(value, str) and len(value) <= FOLDER_MAX):
+            raise InvalidInput("xero_folder_id is the id of a folder, or null.", field=name)
+        return value or None
+    known = ", ".join((*SWITCHES, FOLDER))
+    raise InvalidInput(f"There is no setting called {name}.", f"There are: {known}.", field=name)

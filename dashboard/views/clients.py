@@ -1,0 +1,243 @@
+"""Clients: the list, one client with its Xero contact and documents, and adding one."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import cast
+from urllib.parse import urlencode
+from uuid import UUID
+
+from flask import (
+    Blueprint,
+    Response,
+    flash,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+
+from dashboard import wiring
+from dashboard.clock import utcnow
+from dashboard.database import db
+from dashboard.queries import clients, contacts, documents
+from dashboard.queries.clients import ClientDetail, Difference, LinkedContact
+from dashboard.queries.connections import ConnectionSummary
+from dashboard.queries.contacts import PreviewRow
+from dashboard.rules.client_fields import FIELDS
+from dashboard.rules.status_words import StatusWord, match_word
+from dashboard.services.refusals import InvalidInput, NotFound
+from dashboard.views import frame
+from dashboard.views.contacts_api import readable_cursor
+from dashboard.views.guards import current_practice_id, current_user_id, sign_in_required
+from dashboard.views.paging import encode_cursor, page_args
+from jobs.queue import poke
+
+pages = Blueprint("clients", __name__, url_prefix="/clients")
+
+NOT_LINKED = StatusWord("not_linked", "Not linked", "neutral", "unlink")
+CONTACT_ARCHIVED = StatusWord("archived", "Contact archived", "warning", "triangle-alert")
+LINKED_WORD = StatusWord("linked", "Linked", "success", "link")
+ACTIVE = "ACTIVE"
+LINKED = {"linked": True, "unlinked": False}
+FIELD_WORDS = {
+    "name": ("a", "name"),
+    "email": ("an", "email"),
+    "phone": ("a", "phone number"),
+    "company_number": ("a", "company number"),
+    "tax_number": ("a", "tax number"),
+}
+DOCUMENTS_SHOWN = 10
+CHOICES_SHOWN = 20
+
+
+@pages.get("")
+@sign_in_required
+def page() -> str:
+    """The practice's clients by name."""
+    wanted = page_args()
+    asked = {name: request.args.get(name, "").strip() for name in ("q", "tag", "xero")}
+    if asked["xero"] not in {"", *LINKED}:
+        raise InvalidInput("There is no such filter.", "Choose one from the list.", field="xero")
+    with readable_cursor():
+        found = clients.page(
+            db.session,
+            current_practice_id(),
+            q=asked["q"],
+            tag=asked["tag"],
+            linked=LINKED.get(asked["xero"]),
+            limit=wanted.limit,
+            cursor=wanted.cursor,
+        )
+    cursor = encode_cursor(found.next_cursor)
+    return render_template(
+        "clients/page.html",
+        rows=found.rows,
+        total=found.total,
+        asked=asked,
+        tag_choices=_tag_choices(),
+        is_filtered=any(asked.values()),
+        link_word=link_word,
+        is_first_page=wanted.cursor is None,
+        is_connected=_is_connected(),
+        first_url=_address(asked),
+        next_url=_address({**asked, "cursor": cursor}) if cursor else None,
+    )
+
+
+@pages.get("/new")
+@sign_in_required
+def new() -> str:
+    """The form for a client."""
+    return render_template("clients/new.html", values={}, errors={})
+
+
+@pages.post("")
+@sign_in_required
+def create() -> Response:
+    """Add a client; a field that cannot be kept is said at the field, and nothing typed is lost."""
+    given = {field: request.form.get(field, "") for field in FIELDS}
+    try:
+        client = wiring.clients().create(current_practice_id(), given)
+    except InvalidInput as refusal:
+        form = render_template(
+            "clients/new.html", values=given, errors={refusal.field: refusal.text}
+        )
+        return make_response(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+    flash(f"{client.name} was added.", "success")
+    return _see(url_for("clients.one", client_id=client.id))
+
+
+@pages.get("/<uuid:client_id>")
+@sign_in_required
+def one(client_id: UUID) -> str:
+    """One client, its contact in Xero, and its documents."""
+    detail = _client(client_id)
+    found = documents.page(
+        db.session,
+        current_practice_id(),
+        now=utcnow(),
+        client_id=client_id,
+        limit=DOCUMENTS_SHOWN,
+    )
+    return render_template(
+        "clients/one.html",
+        detail=detail,
+        documents=found.rows,
+        link_word=link_word,
+        is_archived=_is_archived(detail.client.contact),
+        has_more_documents=found.next_cursor is not None,
+        is_connected=_is_connected(),
+        differences=[_difference(one) for one in detail.differences],
+    )
+
+
+@pages.get("/<uuid:client_id>/link")
+@sign_in_required
+def choose_contact(client_id: UUID) -> str:
+    """The contacts that were read, to choose which of them the client is."""
+    client = _client(client_id).client
+    q, rows = _found_contacts(client.name, request.args.get("q"))
+    return render_template(
+        "clients/link.html",
+        client=client,
+        q=q,
+        rows=sorted(rows, key=lambda row: not _may_be(row, client_id)),
+        most=CHOICES_SHOWN,
+        is_connected=_is_connected(),
+        match_word=match_word,
+    )
+
+
+@pages.post("/<uuid:client_id>/link")
+@sign_in_required
+def link(client_id: UUID) -> Response:
+    """Link the client to a contact, instead of any other."""
+    client = wiring.clients().link(
+        current_practice_id(), current_user_id(), client_id, request.form.get("contact_id", "")
+    )
+    poke("file-push", client.practice_id)
+    flash(f"{client.name} is linked to its contact in Xero.", "success")
+    return _see(url_for("clients.one", client_id=client_id))
+
+
+@pages.get("/<uuid:client_id>/unlink")
+@sign_in_required
+def ask_unlink(client_id: UUID) -> str:
+    """What unlinking means, before it is done."""
+    return render_template("clients/unlink.html", detail=_client(client_id))
+
+
+@pages.post("/<uuid:client_id>/unlink")
+@sign_in_required
+def unlink(client_id: UUID) -> Response:
+    """Take the link away; the files that lie in Xero stay there."""
+    client = wiring.clients().unlink(current_practice_id(), current_user_id(), client_id)
+    flash(f"{client.name} is no longer linked to a contact in Xero.", "success")
+    return _see(url_for("clients.one", client_id=client_id))
+
+
+def _found_contacts(name: str, asked: str | None) -> tuple[str, tuple[PreviewRow, ...]]:
+    """Return what was looked for, and what was found; unasked it is the client's own name."""
+    # Names differ in their endings ("Ltd", a second name) far more often than in their first word.
+    needles = [name, name.split(maxsplit=1)[0]] if asked is None else [asked.strip()]
+    for needle in needles:
+        rows = contacts.link_choices(db.session, current_practice_id(), needle, limit=CHOICES_SHOWN)
+        if rows:
+            return needle, rows
+    return needles[0], ()
+
+
+def _may_be(row: PreviewRow, client_id: UUID) -> bool:
+    return any(candidate.client_id == client_id for candidate in row.candidates)
+
+
+def link_word(contact: LinkedContact | None) -> StatusWord:
+    """Return whether a client is linked to a contact, as a badge shows it."""
+    if contact is None:
+        return NOT_LINKED
+    return CONTACT_ARCHIVED if _is_archived(contact) else LINKED_WORD
+
+
+def _is_archived(contact: LinkedContact | None) -> bool:
+    return contact is not None and contact.status not in {None, ACTIVE}
+
+
+def _client(client_id: UUID) -> ClientDetail:
+    found = clients.one(db.session, current_practice_id(), client_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _tag_choices() -> list[tuple[str, str]]:
+    return [
+        (tag.name, f"{tag.name} (from Xero)" if tag.from_xero else tag.name)
+        for tag in clients.tags(db.session, current_practice_id())
+    ]
+
+
+def _difference(found: Difference) -> tuple[str, str | None]:
+    """Return what Xero has instead of ours, as words and the value that Xero has."""
+    article, word = FIELD_WORDS[found.field]
+    if found.in_xero is None:
+        return f"Xero has no {word}.", None
+    if found.ours is None:
+        return f"Xero has {article} {word}:", found.in_xero
+    return f"Xero has another {word}:", found.in_xero
+
+
+def _is_connected() -> bool:
+    around = frame.current_frame()
+    summary: ConnectionSummary | None = around.summary if around else None
+    return summary is not None and summary.is_current
+
+
+def _address(query: dict[str, str]) -> str:
+    asked = urlencode({name: value for name, value in query.items() if value})
+    return url_for("clients.page") + (f"?{asked}" if asked else "")
+
+
+def _see(target: str) -> Response:
+    return cast(Response, redirect(target, HTTPStatus.SEE_OTHER))

@@ -1,0 +1,142 @@
+"""Refusals, Xero's errors and our own faults as pages, fragments or problems; the only place."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import cast
+from uuid import uuid4
+
+from flask import Flask, Response, flash, make_response, redirect, render_template, request
+from flask_wtf.csrf import CSRFError
+from redis.exceptions import RedisError
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from dashboard.database import db
+from dashboard.extensions import htmx
+from dashboard.services.refusals import InvalidInput, Refusal
+from dashboard.views.guards import is_form_post, wants_json
+from dashboard.views.problems import problem
+from dashboard.xero import XeroError, XeroMustWait
+
+logger = logging.getLogger(__name__)
+
+SENTENCES = {
+    HTTPStatus.BAD_REQUEST: "We could not read this request.",
+    HTTPStatus.NOT_FOUND: "There is nothing at this address.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this kind of request.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "This file is too large. Xero takes up to 10 MB.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "We cannot read this kind of content.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many tries. Wait a few minutes and try again.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Sorry, there is a problem with the service.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "This is not available right now. Try again in a minute.",
+}
+PAGES = frozenset({403, 404, 413, 429, 500, 503})
+
+
+def register(app: Flask) -> None:
+    """Answer every error of the app in words."""
+    app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(XeroError, _xero_error)
+    app.register_error_handler(CSRFError, _csrf)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(RedisError, _redis)
+    app.register_error_handler(OperationalError, _database)
+    app.register_error_handler(Exception, _fault)
+
+
+def answer(status: int, code: str, sentence: str, **more: object) -> Response:
+    """Return the error as the asker wants it: a problem, a fragment or a page."""
+    if wants_json():
+        return problem(status, code, sentence, **more)
+    if htmx:
+        body = render_template("errors/_refusal.html", sentence=sentence)
+        return make_response(body, status)
+    page = f"errors/{status}.html" if status in PAGES else "errors/refusal.html"
+    body = render_template(page, sentence=sentence, reference=more.get("reference"), status=status)
+    return make_response(body, status)
+
+
+def _refused(refusal: Refusal) -> Response:
+    db.session.rollback()
+    field = refusal.field if isinstance(refusal, InvalidInput) else None
+    back = request.referrer
+    if refusal.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN} and _came_by_form(back):
+        # People go back to the page whose button they pressed and read there what happened.
+        flash(refusal.text, "danger")
+        return cast(Response, redirect(back, HTTPStatus.SEE_OTHER))
+    return answer(refusal.status, refusal.code, refusal.text, field=field)
+
+
+def _came_by_form(back: str | None) -> bool:
+    if wants_json() or htmx or not is_form_post() or not back:
+        return False
+    return back.startswith(request.host_url)
+
+
+def _xero_error(error: XeroError) -> Response:
+    db.session.rollback()
+    if isinstance(error, XeroMustWait):
+        seconds = max(1, round(error.seconds))
+        reply = answer(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "waiting_for_xero",
+            f"Xero asked us to slow down. Try again in {seconds} seconds. Nothing is lost.",
+        )
+        reply.headers["Retry-After"] = str(seconds)
+        return reply
+    logger.warning("Xero did not do it: %s", error)
+    return answer(
+        HTTPStatus.BAD_GATEWAY,
+        "xero_unavailable",
+        "Xero did not answer as it should. Nothing was changed. Try again in a minute.",
+    )
+
+
+def _csrf(_error: CSRFError) -> Response:
+    return answer(
+        HTTPStatus.FORBIDDEN,
+        "csrf",
+        "This page was open too long. Your ticks are saved. Reload the page and try again.",
+    )
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    if status < HTTPStatus.BAD_REQUEST:
+        return cast(Response, error.get_response())
+    phrase = HTTPStatus(status).phrase
+    sentence = SENTENCES.get(HTTPStatus(status), f"{phrase}.")
+    return answer(status, phrase.lower().replace(" ", "_"), sentence)
+
+
+def _redis(error: RedisError) -> Response:
+    logger.warning("Redis is not available: %s", type(error).__name__)
+    return answer(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "queue_unavailable",
+        "A part of the service is not available right now. What was saved stays saved.",
+    )
+
+
+def _database(error: OperationalError) -> Response:
+    db.session.rollback()
+    logger.error("the database is not available: %s", type(error.orig).__name__)
+    return answer(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "database_unavailable",
+        "This is not available right now. Nothing was changed. Try again in a minute.",
+    )
+
+
+def _fault(error: Exception) -> Response:
+    db.session.rollback()
+    reference = uuid4().hex[:8]
+    logger.error("fault %s in %s %s", reference, request.method, request.path, exc_info=error)
+    return answer(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "fault",
+        f"Sorry, there is a problem with the service. Reference {reference}.",
+        reference=reference,
+    )

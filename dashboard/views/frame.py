@@ -1,0 +1,234 @@
+"""What stands around every page: person, connection pill, alerts, banner, and how it all looks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from typing import Any, cast
+
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    current_app,
+    g,
+    has_request_context,
+    redirect,
+    render_template,
+    request,
+)
+from flask_login import current_user
+
+from dashboard.clock import utcnow
+from dashboard.config import Settings
+from dashboard.database import db
+from dashboard.models import AlertCause, Practice, User
+from dashboard.queries import alerts, connections
+from dashboard.queries.alerts import AlertRow
+from dashboard.queries.connections import ConnectionSummary
+from dashboard.rules.permissions import missing_permissions
+from dashboard.rules.status_words import StatusWord, connection_word
+from dashboard.views.guards import safe_next, sign_in_required
+
+pages = Blueprint("frame", __name__)
+
+YEAR_SECONDS = 365 * 24 * 3600
+LOOKS = {"scheme": ("system", "light", "dark"), "density": ("comfortable", "compact")}
+PAUSE = "live"
+# What the banner's button does, by the cause of the alert; staff read whom to ask instead.
+ACTIONS: dict[AlertCause, tuple[str, str]] = {
+    AlertCause.RECONNECT_NEEDED: ("Reconnect to Xero", "/settings"),
+    AlertCause.DISCONNECTED_IN_XERO: ("Connect to Xero", "/settings"),
+    AlertCause.CONNECTION_PROBLEM: ("See the connection", "/settings"),
+    AlertCause.PERMISSION_NEEDED: ("Allow in Xero", "/settings"),
+    AlertCause.DAY_LIMIT: ("See the connection", "/settings"),
+    AlertCause.PUSHES_NEED_ATTENTION: ("See documents", "/documents?tab=attention"),
+    AlertCause.IMPORT_PROBLEMS: ("See sync history", "/sync-history"),
+}
+ADMINS_ONLY = frozenset(
+    {
+        AlertCause.RECONNECT_NEEDED,
+        AlertCause.DISCONNECTED_IN_XERO,
+        AlertCause.CONNECTION_PROBLEM,
+        AlertCause.PERMISSION_NEEDED,
+    }
+)
+BANNERS = ADMINS_ONLY | {AlertCause.DAY_LIMIT, AlertCause.PUSHES_NEED_ATTENTION}
+
+
+@dataclass(frozen=True, slots=True)
+class Pill:
+    """The connection in the header."""
+
+    word: StatusWord
+    organisation: str | None
+
+
+class Frame:
+    """Everything around a page, read at most once for a request."""
+
+    def __init__(self, user: User | None, cookies: Mapping[str, str]) -> None:
+        self._user = user
+        self.scheme = _look("scheme", cookies)
+        self.density = _look("density", cookies)
+        self.live_paused = cookies.get(PAUSE) == "paused"
+
+    @property
+    def person(self) -> User | None:
+        """Who is signed in."""
+        return self._user
+
+    @property
+    def practice(self) -> Practice | None:
+        """The practice of that person."""
+        return self._user.practice if self._user else None
+
+    @cached_property
+    def summary(self) -> ConnectionSummary | None:
+        """The practice's connection."""
+        if self._user is None:
+            return None
+        return connections.summary(db.session, self._user.practice_id)
+
+    @cached_property
+    def connection(self) -> Pill | None:
+        """The pill in the header."""
+        if self._user is None:
+            return None
+        summary = self.summary
+        return Pill(word_for(summary), summary.organisation if summary else None)
+
+    @cached_property
+    def alerts(self) -> list[AlertRow]:
+        """The open alerts, the most serious first."""
+        if self._user is None:
+            return []
+        return alerts.open_alerts(db.session, self._user.practice_id)
+
+    @property
+    def alert_count(self) -> int:
+        """How many alerts are open."""
+        return len(self.alerts)
+
+    @property
+    def danger_count(self) -> int:
+        """How many of them need a person soon."""
+        return sum(alert.tone == "danger" for alert in self.alerts)
+
+    @cached_property
+    def admins(self) -> list[str]:
+        """Whom staff may ask."""
+        if self._user is None:
+            return []
+        return connections.admin_names(db.session, self._user.practice_id)
+
+    @property
+    def banner(self) -> dict[str, Any] | None:
+        """The one banner: the most serious alert that deserves one."""
+        alert = next((alert for alert in self.alerts if alert.cause in BANNERS), None)
+        if alert is None or self._user is None:
+            return None
+        label, url = ACTIONS[alert.cause]
+        text = alert.text
+        if alert.cause in ADMINS_ONLY and not self._user.is_admin:
+            label, url = "", ""
+            text = f"{alert.text} {ask_admins(self.admins)}"
+        return {
+            "tone": alert.tone,
+            "title": alert.title,
+            "text": text,
+            "action_label": label,
+            "action_url": url,
+            "action_method": "get",
+        }
+
+    @property
+    def seen(self) -> str:
+        """A stamp that changes when the header's live parts change."""
+        word = self.connection.word.code if self.connection else ""
+        stamp = f"{word} {self.alert_count} {self.danger_count} {self.live_paused}"
+        return hashlib.sha256(stamp.encode()).hexdigest()[:12]
+
+
+def register(app: Flask) -> None:
+    """Give `frame` to every template."""
+    app.register_blueprint(pages)
+    app.context_processor(lambda: {"frame": current_frame()})
+
+
+def current_frame() -> Frame | None:
+    """Return the frame of this request; None where nothing may be read, as on error pages."""
+    if not has_request_context() or g.get("without_frame"):
+        return None
+    if "frame" not in g:
+        user = cast(User, current_user) if current_user.is_authenticated else None
+        g.frame = Frame(user, request.cookies)
+    return cast(Frame, g.frame)
+
+
+def word_for(summary: ConnectionSummary | None) -> StatusWord:
+    """Return the word for the practice's connection."""
+    if summary is None:
+        return connection_word(None, last_good_call_at=None, now=utcnow())
+    return connection_word(
+        str(summary.status),
+        last_good_call_at=summary.last_good_call_at,
+        now=utcnow(),
+        consecutive_errors=summary.consecutive_errors,
+        resumes_at=summary.waits_until,
+        missing_scopes=[permission.words for permission in missing_permissions(summary.scopes)],
+    )
+
+
+def ask_admins(names: list[str]) -> str:
+    """Return whom staff should ask, by name."""
+    if not names:
+        return "Ask a practice admin."
+    if len(names) == 1:
+        return f"Ask {names[0]}."
+    return f"Ask {', '.join(names[:-1])} or {names[-1]}."
+
+
+def time_zone_of_practice() -> str:
+    """Return the time zone that pages of this request use."""
+    frame = current_frame()
+    return frame.practice.time_zone if frame and frame.practice else "Europe/London"
+
+
+@pages.get("/panels/frame")
+@sign_in_required
+def panel() -> Response | str:
+    """The header's pill and alert count; 204 while nothing changed."""
+    frame = current_frame()
+    if frame is None or request.args.get("seen") == frame.seen:
+        return Response(status=HTTPStatus.NO_CONTENT)
+    return render_template("components/frame_panel.html")
+
+
+@pages.post("/preferences")
+@sign_in_required
+def preferences() -> Response:
+    """Keep how this browser wants its pages: colours, density, live updates."""
+    settings = cast(Settings, current_app.config["SETTINGS"])
+    answer = cast(Response, redirect(safe_next(request.form.get("next")), HTTPStatus.SEE_OTHER))
+    allowed = {**LOOKS, PAUSE: ("on", "paused")}
+    for name, values in allowed.items():
+        value = request.form.get(name)
+        if value in values:
+            answer.set_cookie(
+                name,
+                value,
+                max_age=YEAR_SECONDS,
+                httponly=True,
+                secure=settings.is_https,
+                samesite="Lax",
+            )
+    return answer
+
+
+def _look(name: str, cookies: Mapping[str, str]) -> str:
+    value = cookies.get(name, "")
+    return value if value in LOOKS[name] else LOOKS[name][0]

@@ -1,0 +1,157 @@
+"""The specification's addresses under /api/integrations/xero: connecting, status, settings."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, cast
+
+from flask import Blueprint, Response, flash, jsonify, redirect, request, session, url_for
+
+from dashboard import wiring
+from dashboard.database import db
+from dashboard.queries import connections
+from dashboard.queries.connections import ConnectionSummary
+from dashboard.services.refusals import ChoiceNeeded, ConsentRefused, InvalidInput, Refusal
+from dashboard.views import guards
+from dashboard.views.guards import admin_required, current_practice_id, sign_in_required
+from dashboard.views.json_values import iso
+from dashboard.xero import XeroMustWait
+from jobs.queue import poke
+
+api = Blueprint("integration_api", __name__, url_prefix="/api/integrations/xero")
+
+CANCELLED = "You did not give access. Nothing has changed. Try again."
+
+
+@api.post("/connect")
+@admin_required
+def connect() -> Response:
+    """Send the person to Xero, or say where to."""
+    consent = wiring.xero_auth().generate_auth_url(
+        current_practice_id(), guards.current_user_id(), guards.browser_key()
+    )
+    if guards.names_json():
+        return jsonify(authorization_url=consent.url)
+    return cast(Response, redirect(consent.url, HTTPStatus.SEE_OTHER))
+
+
+@api.get("/callback")
+@guards.writes_on_get
+@admin_required
+def callback() -> Response:
+    """Take the person back from Xero; every outcome ends on the settings page with a sentence."""
+    try:
+        return _finish_consent()
+    except ChoiceNeeded as choice:
+        return _to_settings(choice=choice.attempt_id)
+    except Refusal as refusal:
+        db.session.rollback()
+        if guards.wants_json():
+            raise
+        flash(refusal.text, "danger")
+        return _to_settings(xero="refused")
+
+
+def _finish_consent() -> Response:
+    auth, state = wiring.xero_auth(), request.args.get("state", "")
+    who = (current_practice_id(), guards.current_user_id(), guards.browser_key())
+    if "error" in request.args:
+        auth.cancel_consent(*who, state)
+        raise ConsentRefused(CANCELLED)
+    connected = auth.handle_callback(*who, request.args.get("code", ""), state)
+    _ring_first_sync()
+    # The page tells it once: the message lives in the session, not in the address.
+    session["just_connected"] = connected.organisation
+    return _to_settings(xero="connected")
+
+
+def _ring_first_sync() -> None:
+    run = wiring.xero_sync().request_sync(current_practice_id(), guards.current_user_id())
+    poke("contact-sync", run.practice_id)
+
+
+def _to_settings(**query: Any) -> Response:
+    return cast(Response, redirect(url_for("settings.page", **query), HTTPStatus.SEE_OTHER))
+
+
+@api.post("/disconnect")
+@admin_required
+def disconnect() -> Response:
+    """End the connection; always succeeds on our side."""
+    body = _body()
+    result = wiring.xero_auth().disconnect(
+        current_practice_id(), remove_links=_is_true(body.get("remove_links", False))
+    )
+    if not guards.wants_json():
+        flash(result.sentence, "success" if result.confirmed_by_xero else "warning")
+        return _to_settings()
+    return jsonify(
+        status="disconnected", confirmed_by_xero=result.confirmed_by_xero, message=result.sentence
+    )
+
+
+@api.get("/status")
+@sign_in_required
+def status() -> Response:
+    """The connection's health."""
+    return jsonify(status_json(connections.summary(db.session, current_practice_id())))
+
+
+@api.patch("/settings")
+@admin_required
+def update_settings() -> Response:
+    """Change preferences; answers the whole status."""
+    wiring.preferences().update_settings(current_practice_id(), _json_body())
+    return status()
+
+
+def status_json(summary: ConnectionSummary | None) -> dict[str, Any]:
+    """Return the answer of `status`; everything but the status is empty without a connection."""
+    return {
+        "status": str(summary.status) if summary else "not_connected",
+        "organisation": (
+            {"name": summary.organisation, "tenant_id": summary.tenant_id} if summary else None
+        ),
+        "token_expires_at": iso(summary.token_expires_at) if summary else None,
+        "last_sync_at": iso(summary.last_sync_at) if summary else None,
+        "last_sync_contact_count": summary.last_sync_contact_count if summary else None,
+        "last_error": summary.last_error if summary else None,
+        "settings": {
+            "auto_sync_contacts": summary.auto_sync_contacts if summary else True,
+            "push_documents_to_xero": summary.push_documents_to_xero if summary else True,
+            "xero_folder_id": summary.xero_folder_id if summary else None,
+            "create_year_folders": summary.create_year_folders if summary else False,
+        },
+        "calls": _calls(summary),
+    }
+
+
+def _calls(summary: ConnectionSummary | None) -> dict[str, Any]:
+    nothing = {"minute_remaining": None, "day_remaining": None, "resumes_at": None}
+    if summary is None or not summary.is_current:
+        return nothing
+    try:
+        left = wiring.outside().governor.calls_left(summary.tenant_id)
+    except XeroMustWait:
+        # The limiter cannot be asked while Redis is away; nothing is called then either.
+        return {**nothing, "resumes_at": iso(summary.waits_until)}
+    return {
+        "minute_remaining": left.minute,
+        "day_remaining": left.day,
+        "resumes_at": iso(left.resumes_at),
+    }
+
+
+def _body() -> dict[str, Any]:
+    return _json_body() if request.is_json else dict(request.form)
+
+
+def _json_body() -> dict[str, Any]:
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise InvalidInput("Send a JSON object.", "Set Content-Type to application/json.")
+    return body
+
+
+def _is_true(value: object) -> bool:
+    return value is True or value in {"true", "on", "1"}

@@ -1,0 +1,272 @@
+"""A run in the words of pages: how far it is, what it tells, and what is worth saying aloud."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import flask_babel
+
+from dashboard.models import RunKind, RunStatus
+from dashboard.queries.sync_runs import RunRow
+from dashboard.rules.status_words import StatusWord, run_word
+from dashboard.views import filters
+from dashboard.views.filters import number, plural
+
+KINDS = {RunKind.IMPORT.value: "Import", RunKind.CONTACT_SYNC.value: "Contact check"}
+STEPS = {
+    RunKind.IMPORT.value: ("Read", "Match", "Create, link and tag"),
+    RunKind.CONTACT_SYNC.value: ("Read", "Match"),
+}
+
+EAGER = timedelta(minutes=1)
+# A guess at the time left is worth showing only after a tenth of the work and ten seconds.
+GUESS_FROM_PERCENT = 10
+GUESS_FROM = timedelta(seconds=10)
+QUIET = timedelta(seconds=15)
+LEVELS = (75, 50, 25, 0)
+LEVEL_WORDS = {25: "A quarter done", 50: "Half done", 75: "Three quarters done"}
+HEARD = re.compile(r"(0|25|50|75)(p?)(w?)\.(\d{1,12})")
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run in the words of pages; `now` is when it is looked at."""
+
+    run: RunRow
+    now: datetime
+
+    @property
+    def kind_word(self) -> str:
+        """What kind of run it is."""
+        return KINDS[self.run.kind]
+
+    @property
+    def is_import(self) -> bool:
+        """Whether clients are made, rather than contacts read."""
+        return self.run.kind == RunKind.IMPORT
+
+    @property
+    def word(self) -> StatusWord:
+        """How it stands."""
+        return run_word(self.run.status)
+
+    @property
+    def by(self) -> str:
+        """Who started it."""
+        return self.run.started_by_name or "Automatic"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether no worker has begun."""
+        return self.run.status == RunStatus.WAITING and self.run.done == 0
+
+    @property
+    def waits_for_xero(self) -> bool:
+        """Whether Xero asked for patience."""
+        return self.run.status == RunStatus.WAITING_FOR_XERO
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it came to its own end."""
+        return self.run.status in {RunStatus.FINISHED, RunStatus.FINISHED_WITH_PROBLEMS}
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether a person stopped it."""
+        return self.run.status == RunStatus.CANCELLED
+
+    @property
+    def new(self) -> int:
+        """Clients made by an import; contacts that a check saw for the first time."""
+        return self.run.created if self.is_import else self.run.contacts_new
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long it has run, or ran."""
+        if self.run.started_at is None:
+            return None
+        return max((self.run.finished_at or self.now) - self.run.started_at, timedelta())
+
+    @property
+    def every(self) -> str | None:
+        """How often its panel asks; None at the end."""
+        if self.run.is_final:
+            return None
+        return "2s" if self.now - self.run.created_at < EAGER else "5s"
+
+    @property
+    def steps(self) -> list[tuple[str, str]]:
+        """The stages with done, now or next."""
+        names = STEPS[self.run.kind]
+        if self.is_finished:
+            return [(name, "done") for name in names]
+        at = len(names) - 1 if self.is_import or self._has_read_all else 0
+        states = ["done" if place < at else "next" for place in range(len(names))]
+        states[at] = "now"
+        return list(zip(names, states, strict=True))
+
+    @property
+    def _has_read_all(self) -> bool:
+        return bool(self.run.total) and self.run.done >= cast(int, self.run.total)
+
+    @property
+    def time_left(self) -> str | None:
+        """A rounded guess, once there is something to guess from."""
+        took, percent = self.took, self.run.percent
+        running = self.run.status == RunStatus.RUNNING
+        if not running or took is None or took < GUESS_FROM or not percent:
+            return None
+        if percent < GUESS_FROM_PERCENT or not self.run.total:
+            return None
+        left = took * (self.run.total - self.run.done) / self.run.done
+        minutes = round(left.total_seconds() / 60)
+        if minutes < 1:
+            return "less than a minute left"
+        return plural(minutes, "about {n} minute left", "about {n} minutes left")
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Automatic checks in a row that changed nothing, as one line."""
+
+    count: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """What the live region says now, if anything, and what the panel then knows as heard."""
+
+    sentence: str | None
+    heard: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How far a reader was told a run is, and when that was."""
+
+    level: int
+    problem: bool
+    waiting: bool
+    at: int = 0
+
+    @property
+    def text(self) -> str:
+        """The same for an address."""
+        return f"{self.level}{'p' * self.problem}{'w' * self.waiting}.{self.at}"
+
+    def is_news_after(self, other: Heard) -> bool:
+        """Whether there is something to tell that *other* did not hold."""
+        return (self.level, self.problem, self.waiting) != (
+            other.level,
+            other.problem,
+            other.waiting,
+        )
+
+
+def folded(runs: Iterable[RunRow], now: datetime) -> list[RunView | Folded]:
+    """Return the runs as rows; neighbours that nobody started and that changed nothing are one."""
+    rows: list[RunView | Folded] = []
+    for run in runs:
+        before = rows[-1] if rows else None
+        if not _tells_nothing(run):
+            rows.append(RunView(run, now))
+        elif isinstance(before, Folded):
+            rows[-1] = Folded(before.count + 1, run.created_at, before.last_at)
+        else:
+            rows.append(Folded(1, run.created_at, run.created_at))
+    return rows
+
+
+def milestone(run: RunRow, heard: Heard | None, now: datetime) -> Milestone:
+    """Return what is worth saying about a run that a reader last heard of as *heard*.
+
+    Counters are never read out poll by poll: the start, each quarter, the first problem, waiting
+    for Xero and going on again are, at least fifteen seconds apart, and always the end.
+    """
+    if run.is_final:
+        return Milestone(_end_sentence(run), None)
+    if run.status == RunStatus.WAITING and heard is None:
+        return Milestone(None, None)
+    reached = _reached(run, now)
+    if heard is None:
+        return Milestone(_start_sentence(run), reached.text)
+    too_soon = reached.at - heard.at < QUIET.total_seconds()
+    if too_soon or not reached.is_news_after(heard):
+        return Milestone(None, heard.text)
+    return Milestone(_news(run, heard, reached, now), reached.text)
+
+
+def heard_of(text: str) -> Heard | None:
+    """Return what the address says was heard; None for nothing, or for what cannot be read."""
+    found = HEARD.fullmatch(text)
+    if found is None:
+        return None
+    level, problem, waiting, at = found.groups()
+    return Heard(int(level), bool(problem), bool(waiting), int(at))
+
+
+def heard_at_load(run: RunRow, now: datetime) -> str | None:
+    """Return what a reader of the whole page knows; nothing while the run has not started."""
+    return None if run.status == RunStatus.WAITING else _reached(run, now).text
+
+
+def seen_of(live: Iterable[RunView]) -> str:
+    """Return a stamp that changes when one of the runs does."""
+    return "-".join(view.run.version for view in live)
+
+
+def _reached(run: RunRow, now: datetime) -> Heard:
+    percent = run.percent or 0
+    return Heard(
+        level=next(level for level in LEVELS if percent >= level),
+        problem=run.problems > 0,
+        waiting=run.status == RunStatus.WAITING_FOR_XERO,
+        at=int(now.timestamp()),
+    )
+
+
+def _start_sentence(run: RunRow) -> str:
+    if run.total is None:
+        return f"{KINDS[run.kind]} started."
+    contacts = plural(run.total, "{n} contact", "{n} contacts")
+    return f"{KINDS[run.kind]} started, {contacts}."
+
+
+def _news(run: RunRow, heard: Heard, reached: Heard, now: datetime) -> str:
+    done = f"{number(run.done)} of {number(run.total)}" if run.total else number(run.done)
+    if reached.waiting and not heard.waiting:
+        if run.not_before is None:
+            return "Xero asked us to slow down."
+        place = filters.Place(flask_babel.get_timezone() or UTC, now)
+        at = filters.hour_minute(run.not_before, place)
+        return f"Xero asked us to slow down. Carries on at {at}."
+    if heard.waiting and not reached.waiting:
+        return f"Carried on, {done}."
+    if reached.problem and not heard.problem:
+        return _attention(run.problems) + "."
+    return f"{LEVEL_WORDS.get(reached.level, 'Under way')}, {done}."
+
+
+def _end_sentence(run: RunRow) -> str:
+    if run.error:
+        return run.error
+    if run.kind == RunKind.CONTACT_SYNC:
+        return plural(run.done, "{n} contact was read.", "{n} contacts were read.")
+    parts = [f"{number(run.created)} created", f"{number(run.linked)} linked"]
+    if run.problems:
+        parts.append(_attention(run.problems).replace("contacts ", "").replace("contact ", ""))
+    return f"Import finished. {', '.join(parts)}."
+
+
+def _attention(problems: int) -> str:
+    return plural(problems, "{n} contact needs attention", "{n} contacts need attention")
+
+
+def _tells_nothing(run: RunRow) -> bool:
+    return run.kind == RunKind.CONTACT_SYNC and run.is_automatic and run.changed_nothing

@@ -1,0 +1,23 @@
+"""xero-file-push: accepted documents on their way to Xero."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from dashboard import wiring
+from dashboard.queries import due
+from jobs.queue import poke
+from jobs.sweeping import sweep_for
+
+SLICE_SECONDS = 20.0
+
+
+def sweep() -> None:
+    """Queue a push for every practice with a document whose turn has come."""
+    sweep_for("file-push", due.practices_to_push)
+
+
+def push_practice(practice_id: str) -> None:
+    """Take a practice's due documents through their steps for a while; then others have a turn."""
+    if wiring.xero_files().drain(UUID(practice_id), SLICE_SECONDS).more:
+        poke("file-push", practice_id)

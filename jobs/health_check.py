@@ -1,0 +1,19 @@
+"""xero-health-check: is every connection still what we believe it is?"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from dashboard import wiring
+from dashboard.queries import due
+from jobs.sweeping import sweep_for
+
+
+def sweep() -> None:
+    """Queue a check for every connection whose hour is over."""
+    sweep_for("health-check", due.connections_to_check)
+
+
+def check_connection(connection_id: str) -> None:
+    """Find out whether one connection works."""
+    wiring.xero_auth().check_health(UUID(connection_id))

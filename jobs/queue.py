@@ -1,0 +1,161 @@
+"""The only door to RQ: one queue, JSON, and a poke that may fail without harm."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import redis
+from flask import current_app
+from rq.job import Job
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+from rq.utils import utcparse
+from rq.worker_registration import get_keys
+
+from dashboard.clock import utcnow
+
+logger = logging.getLogger(__name__)
+
+QUEUE_NAME = "chase"
+JOB_SECONDS = 120
+MARKER_SECONDS = 3600
+FAILURE_SECONDS = 3600
+SILENCE_SECONDS = 30
+
+FUNCTIONS = {
+    "token-refresh": "jobs.token_refresh.refresh_token",
+    "contact-sync": "jobs.contact_sync.sync_practice",
+    "contact-import": "jobs.contact_import.import_practice",
+    "file-push": "jobs.file_push.push_practice",
+    "file-retry": "jobs.file_retry.retry_practice",
+    "health-check": "jobs.health_check.check_connection",
+}
+
+
+class JsonJob(Job):
+    """An RQ job that travels as JSON: unpickling what lies in Redis would be running it."""
+
+    def __init__(
+        self, id: str | None = None, connection: Any = None, _serializer: Any = None, **_more: Any
+    ) -> None:
+        super().__init__(id=id, connection=connection, serializer=JSONSerializer)
+
+
+class JsonQueue(Queue):
+    """The queue of `JsonJob`s."""
+
+    job_class = JsonJob
+
+    def __init__(self, name: str = QUEUE_NAME, connection: Any = None, **more: Any) -> None:
+        super().__init__(name, connection, **{**more, "serializer": JSONSerializer})
+
+
+def poke(kind: str, id: UUID | str) -> bool:
+    """Ask a worker to look after *id*; return whether the nudge lies in the queue.
+
+    Never raises because of Redis: the row that the caller committed is found by the next sweep.
+    Call it after the commit, never before.
+    """
+    return poke_all(kind, [id]) == 1
+
+
+def poke_all(kind: str, ids: Iterable[UUID | str]) -> int:
+    """Poke for each of *ids*; return how many nudges lie in the queue when it is done.
+
+    An id that still waits there is not queued a second time. Two callers at once may queue it
+    twice, which costs one look at the database.
+    """
+    wanted = [str(id) for id in ids]
+    if not wanted:
+        return 0
+    try:
+        _enqueue_missing(_redis(), kind, wanted)
+    except redis.RedisError as problem:
+        logger.warning(
+            "Redis did not take %s pokes of kind %s (%s); the sweeps will find the rows",
+            len(wanted),
+            kind,
+            type(problem).__name__,
+        )
+        return 0
+    return len(wanted)
+
+
+def workers_alive(now: datetime | None = None) -> int:
+    """Return how many workers gave a sign of life lately; raises `redis.RedisError`."""
+    connection, moment = _redis(), now or utcnow()
+    keys = sorted(get_keys(JsonQueue(connection=connection)))
+    with connection.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            pipeline.hmget(key, "last_heartbeat", "state")
+        signs: list[tuple[bytes | None, bytes | None]] = pipeline.execute()
+    return sum(1 for beat, state in signs if beat is not None and _is_alive(beat, state, moment))
+
+
+def _enqueue_missing(connection: redis.Redis, kind: str, ids: list[str]) -> None:
+    queue = JsonQueue(connection=connection)
+    markers = [_marker(kind, id) for id in ids]
+    remembered: list[bytes | None] = connection.mget(markers)  # type: ignore[assignment]
+    waiting = _waiting(connection, queue.key, remembered)
+    missing = [
+        (id, marker)
+        for id, marker, job_id in zip(ids, markers, remembered, strict=True)
+        if job_id not in waiting
+    ]
+    if not missing:
+        return
+    with connection.pipeline() as pipeline:
+        jobs = []
+        for id, marker in missing:
+            job_id = uuid4().hex
+            pipeline.set(marker, job_id, ex=MARKER_SECONDS)
+            jobs.append(
+                JsonQueue.prepare_data(
+                    FUNCTIONS[kind],
+                    args=(id,),
+                    kwargs={},
+                    timeout=JOB_SECONDS,
+                    result_ttl=0,
+                    failure_ttl=FAILURE_SECONDS,
+                    description=f"{kind} {id}",
+                    job_id=job_id,
+                )
+            )
+        queue.enqueue_many(jobs, pipeline=pipeline)
+        pipeline.execute()
+
+
+def _waiting(
+    connection: redis.Redis, queue_key: str, remembered: list[bytes | None]
+) -> frozenset[bytes]:
+    """Return those of the remembered job ids that truly lie in the list.
+
+    A job's own status cannot tell: a job that a killed worker took stays "queued" for ever.
+    """
+    known = [job_id for job_id in remembered if job_id is not None]
+    if not known:
+        return frozenset()
+    if len(known) == 1:
+        found = connection.lpos(queue_key, known[0].decode()) is not None
+        return frozenset(known) if found else frozenset()
+    listed: list[bytes] = connection.lrange(queue_key, 0, -1)  # type: ignore[assignment]
+    return frozenset(listed)
+
+
+def _marker(kind: str, id: str) -> str:
+    return f"chase:poked:{kind}:{id}"
+
+
+def _is_alive(beat: bytes, state: bytes | None, now: datetime) -> bool:
+    # A worker is silent while it performs a job.
+    longest = SILENCE_SECONDS + (JOB_SECONDS if state == b"busy" else 0)
+    return (now - utcparse(beat.decode())).total_seconds() <= longest
+
+
+def _redis() -> redis.Redis:
+    connection: redis.Redis = current_app.extensions["redis"]
+    return connection

@@ -1,0 +1,232 @@
+"""Clients in a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+
+from dashboard import wiring
+from dashboard.clock import utcnow
+from dashboard.database import db
+from dashboard.models import (
+    Client,
+    ConnectionStatus,
+    Practice,
+    Tag,
+    TagSource,
+    User,
+    XeroConnection,
+    XeroContact,
+    XeroContactMapping,
+)
+from tests import factories
+from tests.support.browser import Browser
+
+
+@pytest.fixture
+def connection(practice: Practice) -> XeroConnection:
+    """A connection whose contacts have been read."""
+    return factories.make_connection(practice, last_sync_at=utcnow())
+
+
+@pytest.fixture
+def ada(practice: Practice) -> Client:
+    """A client."""
+    return factories.make_client(practice, name="Ada Ltd", email="ada@example.com")
+
+
+@pytest.fixture
+def contact(connection: XeroConnection) -> XeroContact:
+    """Ada's contact in Xero."""
+    return factories.make_contact(connection, name="Ada Limited", email="office@ada.example")
+
+
+def linked_to(client: Client) -> str | None:
+    """Return the contact that a client is linked to in the database."""
+    return db.session.scalar(
+        select(XeroContactMapping.xero_contact_id).where(XeroContactMapping.client_id == client.id)
+    )
+
+
+class TestList:
+    def test_no_clients_yet_is_said_with_both_ways_on(self, browser: Browser) -> None:
+        text = browser.get("/clients").text
+        assert "No clients yet." in text
+        assert 'href="/import"' in text
+        assert 'href="/clients/new"' in text
+
+    def test_a_client_shows_tags_and_link(
+        self, browser: Browser, practice: Practice, connection: XeroConnection, ada: Client
+    ) -> None:
+        ada.tags.append(Tag(practice_id=practice.id, name="VAT clients", source=TagSource.XERO))
+        db.session.commit()
+        text = browser.get("/clients").text
+        assert "VAT clients" in text
+        assert "from Xero" in text
+        assert "Not linked" in text
+
+    def test_filters_narrow_the_list(
+        self,
+        browser: Browser,
+        practice: Practice,
+        connection: XeroConnection,
+        ada: Client,
+        contact: XeroContact,
+    ) -> None:
+        factories.make_client(practice, name="Bea Ltd")
+        factories.make_mapping(connection, ada, contact.xero_contact_id)
+        for query, found, hidden in (
+            ("q=bea", "Bea Ltd", "Ada Ltd"),
+            ("xero=linked", "Ada Ltd", "Bea Ltd"),
+            ("xero=unlinked", "Bea Ltd", "Ada Ltd"),
+        ):
+            text = browser.get(f"/clients?{query}").text
+            assert found in text, query
+            assert hidden not in text, query
+        assert "No clients match these filters." in browser.get("/clients?q=nobody").text
+        assert browser.get("/clients?xero=maybe").status_code == 422
+
+
+class TestAdding:
+    def test_a_client_is_added_and_shown(self, browser: Browser) -> None:
+        answer = browser.post("/clients", {"name": "Ada Ltd", "email": "ada@example.com"})
+        assert answer.status_code == 303
+        text = browser.get(answer.headers["Location"]).text
+        assert "<h1>Ada Ltd</h1>" in text
+        assert "ada@example.com" in text
+
+    @pytest.mark.parametrize(
+        ("fields", "at"),
+        [
+            ({"name": "", "phone": "020 7946 0018"}, "name"),
+            ({"name": "Ada", "email": "nowhere", "phone": "020 7946 0018"}, "email"),
+        ],
+    )
+    def test_a_wrong_field_is_said_and_nothing_typed_is_lost(
+        self, browser: Browser, fields: dict[str, Any], at: str
+    ) -> None:
+        answer = browser.post("/clients", fields)
+        assert answer.status_code == 422
+        assert "<title>Error: Add a client" in answer.text
+        assert f'href="#{at}"' in answer.text
+        assert 'value="020 7946 0018"' in answer.text
+        assert db.session.scalars(select(Client)).all() == []
+
+    def test_a_post_without_the_token_is_refused(self, browser: Browser) -> None:
+        assert browser.http.post("/clients", data={"name": "Ada"}).status_code == 403
+
+
+class TestOne:
+    def test_a_linked_client_shows_how_xero_differs(
+        self, browser: Browser, connection: XeroConnection, ada: Client, contact: XeroContact
+    ) -> None:
+        factories.make_mapping(connection, ada, contact.xero_contact_id)
+        text = browser.get(f"/clients/{ada.id}").text
+        assert "Xero has another email: <strong><bdi>office@ada.example</bdi></strong>" in text
+        assert "Change link" in text
+        assert "Unlink" in text
+
+    def test_an_archived_contact_is_told(
+        self, browser: Browser, connection: XeroConnection, ada: Client, contact: XeroContact
+    ) -> None:
+        factories.make_mapping(connection, ada, contact.xero_contact_id)
+        contact.contact_status = "ARCHIVED"
+        db.session.commit()
+        text = browser.get(f"/clients/{ada.id}").text
+        assert "Contact archived" in text
+        assert "The contact is archived in Xero." in text
+
+    def test_an_unlinked_client_reads_what_that_means(
+        self, browser: Browser, connection: XeroConnection, ada: Client
+    ) -> None:
+        text = browser.get(f"/clients/{ada.id}").text
+        assert "cannot be filed in Xero until it is linked" in text
+        assert f"/clients/{ada.id}/link" in text
+
+    def test_its_documents_are_listed(self, browser: Browser, ada: Client) -> None:
+        document = factories.make_document(ada, file_name="payslip.pdf")
+        text = browser.get(f"/clients/{ada.id}").text
+        assert "payslip.pdf" in text
+        assert f"/documents/{document.id}" in text
+        assert "1 document · 0 filed" in text
+
+    def test_a_name_made_of_markup_is_text(self, browser: Browser, practice: Practice) -> None:
+        client = factories.make_client(practice, name="<img src=x onerror=alert(1)>")
+        assert "<img" not in browser.get(f"/clients/{client.id}").text
+        assert "<img" not in browser.get("/clients").text
+
+
+class TestLinking:
+    def test_contacts_are_found_by_the_clients_name(
+        self, browser: Browser, ada: Client, contact: XeroContact
+    ) -> None:
+        wiring.xero_sync().rematch(ada.practice_id)
+        text = browser.get(f"/clients/{ada.id}/link").text
+        assert "Ada Limited" in text
+        assert contact.xero_contact_id in text
+
+    def test_a_contact_is_linked_and_another_chosen_later(
+        self, browser: Browser, connection: XeroConnection, ada: Client, contact: XeroContact
+    ) -> None:
+        other = factories.make_contact(connection, name="Ada Holdings")
+        for one in (contact, other):
+            answer = browser.post(f"/clients/{ada.id}/link", {"contact_id": one.xero_contact_id})
+            assert answer.headers["Location"] == f"/clients/{ada.id}"
+            assert linked_to(ada) == one.xero_contact_id
+
+    def test_a_taken_contact_is_shown_as_taken_and_refused(
+        self,
+        browser: Browser,
+        practice: Practice,
+        connection: XeroConnection,
+        ada: Client,
+        contact: XeroContact,
+    ) -> None:
+        other = factories.make_client(practice, name="Bea Ltd")
+        factories.make_mapping(connection, other, contact.xero_contact_id)
+        page = f"/clients/{ada.id}/link"
+        assert "Taken by" in browser.get(page).text
+        answer = browser.post(
+            page,
+            {"contact_id": contact.xero_contact_id},
+            headers={"Referer": f"http://localhost{page}"},
+        )
+        assert answer.headers["Location"].endswith(page)
+        assert "already linked to Bea Ltd" in browser.get(page).text
+        assert linked_to(ada) is None
+
+    def test_unlinking_is_asked_about_first(
+        self, browser: Browser, connection: XeroConnection, ada: Client, contact: XeroContact
+    ) -> None:
+        factories.make_mapping(connection, ada, contact.xero_contact_id)
+        page = f"/clients/{ada.id}/unlink"
+        assert "New documents of" in browser.get(page).text
+        assert linked_to(ada) == contact.xero_contact_id
+        browser.post(page)
+        assert linked_to(ada) is None
+
+    def test_without_a_connection_there_is_nothing_to_link(
+        self, browser: Browser, connection: XeroConnection, ada: Client
+    ) -> None:
+        connection.status = ConnectionStatus.DISCONNECTED
+        db.session.commit()
+        assert "Connect Xero to link this client" in browser.get(f"/clients/{ada.id}/link").text
+
+
+class TestStranger:
+    def test_a_stranger_meets_what_does_not_exist(
+        self, browser_of: Callable[[User], Browser], stranger: User, ada: Client
+    ) -> None:
+        browser = browser_of(stranger)
+        for path in ("", "/link", "/unlink"):
+            ours = browser.get(f"/clients/{ada.id}{path}")
+            nobodys = browser.get(f"/clients/{uuid4()}{path}")
+            assert (ours.status_code, nobodys.status_code) == (404, 404)
+            assert ours.text.replace(str(ada.id), "").count("Ada") == 0
+        for path in ("/link", "/unlink"):
+            assert browser.post(f"/clients/{ada.id}{path}", {"contact_id": "x"}).status_code == 404
+        assert "Ada Ltd" not in browser.get("/clients").text
