@@ -111,9 +111,9 @@ class Settings:
         return settings
 
 
-EXAMPLE_REDIS = "for example redis://localhost:6379/0"
-EXAMPLE_SECRET = "at least 32 random characters, such as `openssl rand -hex 32` prints"  # noqa: S105
-EXAMPLE_KEYS = "`1:` and 32 random bytes in base64, such as `openssl rand -base64 32` prints"
+EXAMPLE_REDIS = "give an address such as redis://localhost:6379/0"
+EXAMPLE_SECRET = "give at least 32 random characters, such as `openssl rand -hex 32` prints"  # noqa: S105
+EXAMPLE_KEYS = "give `1:` and 32 random bytes in base64, such as `openssl rand -base64 32` prints"
 EXAMPLE_APP = "it is shown on the app's page at developer.xero.com"
 SECRET_KEY_MIN = 32
 
@@ -128,7 +128,7 @@ class _Reader:
     def required(self, name: str, parse: Callable[[str], T], hint: str) -> T:
         value = self._environ.get(name, "").strip()
         if not value:
-            self.problems.append(f"{name} is not set: give {hint}.")
+            self.problems.append(f"{name} is not set: {hint}.")
             return None  # type: ignore[return-value]  # never used: problems raise
         return self._parse(name, value, parse)
 
@@ -155,7 +155,7 @@ def _secret(value: str) -> Secret:
 
 def _secret_key(value: str) -> Secret:
     if len(value) < SECRET_KEY_MIN:
-        raise ValueError(f"give {EXAMPLE_SECRET}")
+        raise ValueError(EXAMPLE_SECRET)
     return Secret(value)
 
 
@@ -189,7 +189,7 @@ def _database_url(value: str) -> str:
 
 def _redis_url(value: str) -> str:
     if not value.startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError(f"give redis://…, rediss://… or unix://…, {EXAMPLE_REDIS}")
+        raise ValueError("give redis://…, rediss://… or unix://…")
     return value
 
 

@@ -16,4 +16,4 @@ def sweep() -> None:
 
 def refresh_token(connection_id: str) -> None:
     """Give one connection new tokens."""
-    wiring.xero_auth().refresh_token(UUID(connection_id))
+    wiring.xero_auth().refresh_if_due(UUID(connection_id))

@@ -6,14 +6,13 @@ Nothing doubtful is ever linked by this: `exact` only preselects what a person c
 
 from __future__ import annotations
 
-import gc
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from math import log
 
 from dashboard.rules.matching.candidates import ClientIndex, shared_values, shown_name
+from dashboard.rules.matching.collector import collector_off
 from dashboard.rules.matching.evidence import Crowd, Evidence, weigh
 from dashboard.rules.matching.levels import (
     EXACT,
@@ -72,7 +71,7 @@ def match_contacts(
     never preselected. `not_a_match`: pairs of contact key and client key that a person refused;
     they are never suggested again. Contacts that aim at one client become clashes.
     """
-    with _collector_off():
+    with collector_off():
         profiles = [index.profile(record) for record in contacts]
         crowd = _crowd(profiles, index)
         found = {
@@ -160,7 +159,7 @@ def _with_clashes(found: dict[str, MatchResult]) -> dict[str, MatchResult]:
 
 def duplicates_within(contacts: Iterable[MatchRecord]) -> list[Pair]:
     """Return the pairs of one list that may be the same body, best first, each with reasons."""
-    with _collector_off():
+    with collector_off():
         index = ClientIndex.build(contacts)
         found: list[Pair] = []
         for at, profile in enumerate(index.profiles):
@@ -200,15 +199,3 @@ def _crowd(contacts: list[Profile], index: ClientIndex) -> Crowd:
         return max(here, index.holders(value))
 
     return holders
-
-
-@contextmanager
-def _collector_off() -> Iterator[None]:
-    """Keep the cycle collector still: a run makes millions of values and no cycles."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

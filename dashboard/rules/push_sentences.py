@@ -40,6 +40,7 @@ class Fix(StrEnum):
 
     NONE = ""
     ACCEPT = "accept"
+    SEND = "send"
     RECONNECT = "reconnect"
     OPEN_IN_XERO = "open_in_xero"
     TRY_NOW = "try_now"
@@ -103,6 +104,12 @@ class PushStory:
 def push_sentence(word: StatusWord, story: PushStory) -> Sentence:
     """Return the sentence under a push's word; KeyError for a word that no push can have."""
     return _BY_CODE[word.code](story)
+
+
+def offered_sentence() -> Sentence:
+    """Return the sentence of a document that was accepted before there was a connection."""
+    text = "It was accepted before Xero was connected, so it is not sent unless you ask for it."
+    return Sentence(text, fix=Fix.SEND)
 
 
 def _not_sent(_story: PushStory) -> Sentence:

@@ -223,6 +223,13 @@ class XeroAuthService:
         with self.calling(practice_id, priority) as call:
             return call.xero
 
+    def refresh_if_due(self, connection_id: UUID) -> None:
+        """Refresh the connection's tokens if their time has come: a doubled bell does nothing."""
+        connection = self._session.get(XeroConnection, connection_id)
+        due_at = connection.refresh_due_at if connection else None
+        if due_at is not None and due_at <= self._clock():
+            self.refresh_token(connection_id)
+
     def refresh_token(self, connection_id: UUID) -> None:
         """Refresh the connection's tokens now, once, however many workers ask for it."""
         connection = self._session.get(XeroConnection, connection_id)

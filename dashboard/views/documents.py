@@ -216,6 +216,15 @@ def retry(document_id: UUID) -> Response:
     return _see(url_for("documents.one", document_id=document_id, _anchor="push"))
 
 
+@pages.post("/<uuid:document_id>/send")
+@sign_in_required
+def send(document_id: UUID) -> Response:
+    """Send one document that was accepted before Xero was connected."""
+    wiring.documents().send_unsent(current_practice_id(), current_user_id(), [document_id])
+    poke("file-push", current_practice_id())
+    return _see(url_for("documents.one", document_id=document_id, _anchor="push"))
+
+
 @pages.post("/retry")
 @sign_in_required
 def retry_ticked() -> Response:

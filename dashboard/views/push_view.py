@@ -19,6 +19,7 @@ from dashboard.rules.push_sentences import (
     PushStory,
     Sentence,
     cause_sentence,
+    offered_sentence,
     push_sentence,
 )
 from dashboard.views.filters import Place, day_time
@@ -33,6 +34,7 @@ XERO_FILES = "https://go.xero.com/organisationlogin/default.aspx?shortcode={code
 LABELS = {
     Fix.NONE: "",
     Fix.ACCEPT: "Accept",
+    Fix.SEND: "Send to Xero",
     Fix.RECONNECT: "Reconnect to Xero",
     Fix.OPEN_IN_XERO: "Open in Xero",
     Fix.TRY_NOW: "Try now",
@@ -129,6 +131,8 @@ def moving(rows: Iterable[DocumentRow]) -> int:
 def _sentence(row: DocumentRow, story: PushStory) -> Sentence:
     if row.held_by is not None and row.word.code != "filed":
         return cause_sentence(Cause(row.held_by, client_name=row.client_name))
+    if row.is_offered:
+        return offered_sentence()
     return push_sentence(row.word, story)
 
 
@@ -178,6 +182,7 @@ def _with_action(row: DocumentRow, sentence: Sentence, in_xero: str) -> PushWord
     settings = url_for("settings.page")
     actions = {
         Fix.ACCEPT: (url_for("documents.accept", document_id=row.id), True),
+        Fix.SEND: (url_for("documents.send", document_id=row.id), True),
         Fix.RECONNECT: (settings, False),
         Fix.TURN_ON: (settings, False),
         Fix.CHOOSE_FOLDER: (settings, False),

@@ -36,17 +36,13 @@ def connection(browser: Browser, world: World, session: Session) -> XeroConnecti
 @pytest.fixture
 def expired(connection: XeroConnection, session: Session) -> XeroConnection:
     """Its access token has run out."""
-    session.execute(
-        update(XeroConnection).values(token_expires_at=utcnow() - timedelta(seconds=1))
-    )
+    session.execute(update(XeroConnection).values(token_expires_at=utcnow() - timedelta(seconds=1)))
     session.commit()
     return connection
 
 
 def rotations(world: World) -> int:
-    return sum(
-        call.path == "/connect/token" and call.status == 200 for call in world.calls.last()
-    )
+    return sum(call.path == "/connect/token" and call.status == 200 for call in world.calls.last())
 
 
 def status_of(session: Session) -> ConnectionStatus:

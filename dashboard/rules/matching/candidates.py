@@ -10,6 +10,7 @@ from functools import lru_cache
 from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA
 
+from dashboard.rules.matching.collector import collector_off
 from dashboard.rules.matching.contact_points import TidyAddress
 from dashboard.rules.matching.frequencies import Lexicon
 from dashboard.rules.matching.names import TidyName
@@ -89,9 +90,10 @@ class ClientIndex:
     @classmethod
     def build(cls, clients: Iterable[MatchRecord]) -> ClientIndex:
         """Return the index of these clients; keys must be unique."""
-        tidied = [(record, tidy_names(record)) for record in clients]
-        lexicon = Lexicon.learnt_from((names, record) for record, names in tidied)
-        return cls([profile_of(record, lexicon, names) for record, names in tidied], lexicon)
+        with collector_off():
+            tidied = [(record, tidy_names(record)) for record in clients]
+            lexicon = Lexicon.learnt_from((names, record) for record, names in tidied)
+            return cls([profile_of(record, lexicon, names) for record, names in tidied], lexicon)
 
     def __len__(self) -> int:
         return len(self.profiles)
