@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +29,6 @@ FLAGS = [
 WAIT_MILLISECONDS = 30_000
 QUAYSIDE = "Quayside Payroll Bureau Limited"
 UPLOADS = "/files.xro/1.0/Files"
-
-Seat = Callable[..., Page]
 
 
 @dataclass(frozen=True, slots=True)

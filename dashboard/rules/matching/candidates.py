@@ -62,6 +62,7 @@ class ClientIndex:
     """
 
     __slots__ = (
+        "_crowded",
         "_deletions",
         "_exact",
         "_postings",
@@ -83,6 +84,12 @@ class ClientIndex:
         self._deletions: dict[str, list[str]] = {}
         for at, profile in enumerate(profiles):
             self._file(at, profile)
+        # Two sets meet in the time of the smaller one; a list would be walked in full.
+        self._crowded = {
+            word: frozenset(postings)
+            for word, postings in self._postings.items()
+            if len(postings) > _WORD_LIMIT
+        }
         for word in self._postings:
             for cut in _deletions(word):
                 self._deletions.setdefault(cut, []).append(word)
@@ -154,22 +161,22 @@ class ClientIndex:
                 self._by_neighbours(word, words, found)
 
     def _by_pair(self, first: str, second: str, found: set[int]) -> None:
-        one, other = self._postings[first], self._postings[second]
-        if len(one) <= _WORD_LIMIT or len(one) > _PAIR_LIMIT:
+        one, other = self._crowded.get(first), self._crowded.get(second)
+        if one is None or other is None or len(one) > _PAIR_LIMIT:
             return
-        both = set(one).intersection(other)
+        both = one & other
         if len(both) <= _PAIR_RESULT_LIMIT:
             found.update(both)
 
     def _by_neighbours(self, word: str, words: list[str], found: set[int]) -> None:
         for near in self._neighbours(word):
-            postings = self._postings[near]
-            if len(postings) <= _WORD_LIMIT:
-                found.update(postings)
+            crowd = self._crowded.get(near)
+            if crowd is None:
+                found.update(self._postings[near])
                 continue
             for other in words:
-                if other != word and other in self._postings and len(postings) <= _PAIR_LIMIT:
-                    both = set(postings).intersection(self._postings[other])
+                if other != word and other in self._postings and len(crowd) <= _PAIR_LIMIT:
+                    both = crowd.intersection(self._crowded.get(other) or self._postings[other])
                     if len(both) <= _PAIR_RESULT_LIMIT:
                         found.update(both)
 
