@@ -25,9 +25,9 @@ demo: setup ## Run everything at http://localhost:8000 with a pretend Xero
 test: setup $(VENV)/.tests ## Run all tests; they start their own Redis, PostgreSQL and browser
 	@$(PYTHON) -m tests.support.chromium
 	@echo 'On PostgreSQL, what touches the database:'
-	@TEST_DATABASE=postgresql $(PYTHON) -m pytest -p tests.support.layers $(ARGS)
+	@TEST_DATABASE=postgresql $(PYTHON) -m pytest -n auto -p tests.support.layers $(ARGS)
 	@echo 'On SQLite, everything:'
-	@$(PYTHON) -m pytest -p tests.support.layers $(ARGS)
+	@$(PYTHON) -m pytest -n auto -p tests.support.layers $(ARGS)
 
 check: format types test ## Check formatting, lint and types, then run all tests
 

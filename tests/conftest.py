@@ -16,8 +16,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
+from jinja2 import FileSystemBytecodeCache
+from redis import Redis
 from sqlalchemy.orm import Session, scoped_session
 
+from dashboard import wiring
 from dashboard.app import create_app
 from dashboard.config import MasterKey, Settings
 from dashboard.database import db
@@ -30,7 +33,6 @@ from tests.support.pretend_xero import served
 from tests.support.servers import embedded_postgres, embedded_redis, new_database
 
 CALLBACK = "http://localhost:8000/api/integrations/xero/callback"
-PASSWORD = factories.PASSWORD
 ON_POSTGRESQL = os.environ.get("TEST_DATABASE") == "postgresql"
 
 
@@ -85,11 +87,19 @@ def xero_url(world: World) -> Iterator[str]:
 
 
 @pytest.fixture
-def settings(database_url: str, redis_url: str, xero_url: str, tmp_path: Path) -> Settings:
+def empty_redis(redis_url: str) -> str:
+    """Our Redis with nothing in it, whatever the test before left there."""
+    with Redis.from_url(redis_url) as connection:
+        connection.flushall()
+    return redis_url
+
+
+@pytest.fixture
+def settings(database_url: str, empty_redis: str, xero_url: str, tmp_path: Path) -> Settings:
     """Settings of an installation for one test."""
     return make_settings(
         database_url=database_url,
-        redis_url=redis_url,
+        redis_url=empty_redis,
         xero_login_url=xero_url,
         xero_identity_url=xero_url,
         xero_api_url=xero_url,
@@ -98,17 +108,25 @@ def settings(database_url: str, redis_url: str, xero_url: str, tmp_path: Path) -
     )
 
 
+@pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
+    """Templates, compiled once for all apps of the run."""
+    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+
+
 @pytest.fixture
-def app(settings: Settings) -> Iterator[Flask]:
+def app(settings: Settings, compiled_templates: FileSystemBytecodeCache) -> Iterator[Flask]:
     """The app."""
     app = create_app(settings)
+    app.jinja_env.bytecode_cache = compiled_templates
     app.config["TESTING"] = True
     app.test_client_class = FreshClient
-    app.extensions["redis"].flushall()
     with app.app_context():
         yield app
         db.session.remove()
         db.engine.dispose()
+        wiring.outside().transport.close()
+        app.extensions["redis"].close()
 
 
 @pytest.fixture
@@ -148,7 +166,7 @@ def browser_of(app: Flask) -> Callable[[User], Browser]:
 
     def signed_in(user: User) -> Browser:
         browser = Browser(app.test_client())
-        browser.sign_in(user.email, PASSWORD)
+        browser.enter_as(user)
         return browser
 
     return signed_in

@@ -12,11 +12,11 @@ from dashboard.rules.retry_policy import MAX_RETRIES
 from dashboard.services.alerts import AlertService
 
 ONE = (
-    "1 document needs attention",
-    "It could not be filed in Xero. Its page says why and what to do.",
+    "1 document could not be filed",
+    "Its page says why and what to do.",
 )
-MANY_TITLE = "{} documents need attention"
-MANY_TEXT = "They could not be filed in Xero. Their pages say why and what to do."
+MANY_TITLE = "{} documents could not be filed"
+MANY_TEXT = "Their pages say why and what to do."
 
 
 class PushAttention:

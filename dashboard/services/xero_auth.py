@@ -251,7 +251,7 @@ class XeroAuthService:
         self._session.execute(
             update(XeroConnection)
             .where(XeroConnection.id == connection_id)
-            .values(health_due_at=self._clock() + HEALTH_EVERY)
+            .values(health_due_at=first_slot(practice_id, HEALTH_EVERY, self._clock()))
         )
         self._session.commit()
         if connection.status == ConnectionStatus.DISCONNECTED:
@@ -440,7 +440,8 @@ class XeroAuthService:
                 "waits_until": None,
                 "waits_because": None,
                 "sync_due_at": received_at,
-                "health_due_at": first_slot(practice_id, HEALTH_EVERY, received_at),
+                # Checked at once, which also reads the organisation's details.
+                "health_due_at": received_at,
             }
             for name, value in values.items():
                 setattr(connection, name, value)

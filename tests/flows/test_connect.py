@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from dashboard import wiring
 from dashboard.clock import utcnow
-from dashboard.models import ConnectionStatus, OAuthAttempt, User, XeroConnection
+from dashboard.models import ConnectionStatus, OAuthAttempt, Practice, User, XeroConnection
 from dashboard.simulator import World
 from dashboard.xero import REQUIRED_SCOPES
+from tests import factories
 from tests.support.browser import Browser
 from tests.support.pretend_xero import give_consent
 
@@ -244,12 +245,15 @@ class TestChoosing:
 
 class TestDisconnecting:
     def test_the_question_has_true_numbers_and_does_nothing(
-        self, browser: Browser, world: World
+        self, browser: Browser, world: World, practice: Practice
     ) -> None:
         connect(browser, world)
+        document = factories.make_document(factories.make_client(practice))
+        browser.send_json("POST", f"/api/documents/{document.id}/accept")
         page = browser.get("/settings/disconnect").text
         assert f"Disconnect {world.main.name}?" in page
-        assert "0 waiting documents" in page
+        assert "1 waiting document " in page
+        assert "1 client," in page
         assert browser.get_json(f"{API}/status")["status"] == "active"
 
     def test_it_ends_here_and_at_xero(

@@ -26,7 +26,8 @@ def served(world: World) -> Iterator[str]:
     """Yield the address at which *world* answers."""
     server = make_server(ADDRESS, 0, create_simulator(world), threaded=True, request_handler=_Quiet)
     server.daemon_threads = True  # type: ignore[attr-defined]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # Asked this often whether to end, so that a test does not wait for it.
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield f"http://{ADDRESS}:{server.server_port}"
