@@ -155,19 +155,21 @@ def fits(session: AnySession, wanted: Wanted, stands: Standing) -> ColumnElement
     return and_(*conditions)
 
 
-def group_elements(session: AnySession) -> tuple[FromClause, ColumnElement[str]]:
-    """Return the groups of each contact as rows to join laterally, and the name of one."""
+def group_elements(
+    session: AnySession,
+) -> tuple[FromClause, ColumnElement[str], ColumnElement[str]]:
+    """Return the groups of each contact as rows to join laterally, and id and name of one."""
     if session.get_bind().dialect.name == "sqlite":
         rows: Any = func.json_each(XeroContact.groups).table_valued("value", name="contact_group")
-        return rows, func.json_extract(rows.c.value, "$.name")
+        return rows, *(func.json_extract(rows.c.value, path) for path in ("$.id", "$.name"))
     rows = func.jsonb_array_elements(XeroContact.groups).table_valued(
         column("value", JSONB), name="contact_group"
     )
-    return rows, rows.c.value["name"].astext
+    return rows, rows.c.value["id"].astext, rows.c.value["name"].astext
 
 
 def _in_group(session: AnySession, name: str) -> ColumnElement[bool]:
-    rows, group_name = group_elements(session)
+    rows, _, group_name = group_elements(session)
     return exists(select(1).select_from(rows).where(group_name == name))
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_
 
 from dashboard.database import AnySession
 from dashboard.models import (
@@ -24,9 +24,9 @@ from dashboard.models import (
     XeroFilePush,
     client_tags,
 )
+from dashboard.queries.documents import needing_attention
 from dashboard.queries.keyset import Cursor, after_name
 from dashboard.rules.client_fields import FIELDS, main_phone
-from dashboard.rules.retry_policy import MAX_RETRIES
 
 ACTIVE_CONTACT = "ACTIVE"
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]
@@ -64,7 +64,8 @@ class ClientRow:
     """A client in the list.
 
     `xero_contact_id` and `contact` speak of the current connection only: links of an organisation
-    that the practice left are not shown.
+    that the practice left are not shown. `documents_needing_attention` is what the list of
+    documents counts under "Needs attention" for this client.
     """
 
     id: UUID
@@ -119,7 +120,7 @@ def page(
     limit: int = 50,
     cursor: Cursor | None = None,
 ) -> ClientPage:
-    """Return one page of clients by name; five queries, however many rows.
+    """Return one page of clients by name; six queries, however many rows.
 
     Each word of `q` is looked for in name and e-mail, `tag` is a tag's name, `linked` whether the
     client has a Xero contact. Raises `UnknownCursor` for a cursor that was not made here.
@@ -135,7 +136,7 @@ def page(
     shown = found[:limit]
     last = shown[-1].Client if len(found) > limit else None
     return ClientPage(
-        rows=_client_rows(session, connection_id, shown),
+        rows=_client_rows(session, practice_id, shown),
         next_cursor={"name": last.name, "id": str(last.id)} if last else None,
         total=total or 0,
     )
@@ -149,7 +150,7 @@ def one(session: AnySession, practice_id: UUID, client_id: UUID) -> ClientDetail
     ).all()
     if not found:
         return None
-    client = _client_rows(session, connection_id, found)[0]
+    client = _client_rows(session, practice_id, found)[0]
     documents, filed = session.execute(
         select(func.count(), func.count(XeroFilePush.id))
         .select_from(ClientDocument)
@@ -247,11 +248,11 @@ def _rows(connection_id: UUID | None) -> AnySelect:
 
 
 def _client_rows(
-    session: AnySession, connection_id: UUID | None, found: Collection[AnyRow]
+    session: AnySession, practice_id: UUID, found: Collection[AnyRow]
 ) -> tuple[ClientRow, ...]:
     ids = [row.Client.id for row in found]
     tagged = _tags_of(session, ids)
-    attention = _attention_of(session, connection_id, ids)
+    attention = needing_attention(session, practice_id, ids)
     return tuple(
         _client_row(row, tuple(tagged.get(row.Client.id, ())), attention.get(row.Client.id, 0))
         for row in found
@@ -269,41 +270,6 @@ def _tags_of(session: AnySession, client_ids: Collection[UUID]) -> dict[UUID, li
     for client_id, name, source in found:
         tagged.setdefault(client_id, []).append(TagRow(name, source == TagSource.XERO))
     return tagged
-
-
-def _attention_of(
-    session: AnySession, connection_id: UUID | None, client_ids: Collection[UUID]
-) -> dict[UUID, int]:
-    """Return for each client how many of its documents wait for a person."""
-    if connection_id is None:
-        return {}
-    is_mapped = exists().where(
-        XeroContactMapping.client_id == ClientDocument.client_id,
-        XeroContactMapping.xero_connection_id == connection_id,
-    )
-    has_tries_left = and_(
-        XeroFilePush.not_before.is_not(None), XeroFilePush.retry_count < MAX_RETRIES
-    )
-    found = session.execute(
-        select(ClientDocument.client_id, func.count())
-        .outerjoin(
-            XeroFilePush,
-            and_(
-                XeroFilePush.document_id == ClientDocument.id,
-                XeroFilePush.xero_connection_id == connection_id,
-            ),
-        )
-        .where(
-            ClientDocument.client_id.in_(client_ids),
-            or_(
-                and_(XeroFilePush.status == PushStatus.UPLOADED, XeroFilePush.cause.is_not(None)),
-                and_(XeroFilePush.status == PushStatus.FAILED, ~has_tries_left),
-                and_(XeroFilePush.status.in_([PushStatus.PENDING, PushStatus.FAILED]), ~is_mapped),
-            ),
-        )
-        .group_by(ClientDocument.client_id)
-    )
-    return {row[0]: row[1] for row in found}
 
 
 def _client_row(row: AnyRow, tagged: tuple[TagRow, ...], attention: int) -> ClientRow:

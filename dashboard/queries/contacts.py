@@ -165,6 +165,15 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """A draft of an import; `run_id` is the run that it has become, None while it is open."""
+
+    id: UUID
+    connection_id: UUID
+    run_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Place:
     """Where the practice stands: its current connection and that connection's open draft."""
 
@@ -174,6 +183,16 @@ class _Place:
     @property
     def standing(self) -> Standing:
         return standing(self.connection_id, self.draft_id)
+
+
+def draft(session: AnySession, practice_id: UUID, draft_id: UUID) -> Draft | None:
+    """Return a draft of the practice, open or not; None for one that is not its own."""
+    found = session.execute(
+        select(ImportDraft.id, ImportDraft.xero_connection_id, ImportDraft.run_id).where(
+            ImportDraft.practice_id == practice_id, ImportDraft.id == draft_id
+        )
+    ).one_or_none()
+    return Draft(*found) if found else None
 
 
 def preview(
@@ -245,7 +264,7 @@ def groups(session: AnySession, practice_id: UUID) -> tuple[Group, ...]:
     place = _place(session, practice_id)
     if place is None:
         return ()
-    elements, name = group_elements(session)
+    elements, _, name = group_elements(session)
     members = (
         select(name.label("name"))
         .select_from(XeroContact)
@@ -294,7 +313,10 @@ def selection(
 
 
 def tags_to_come(session: AnySession, practice_id: UUID) -> tuple[str, ...]:
-    """Return the groups of ticked contacts that an import would make new tags of, by name."""
+    """Return the groups of ticked contacts that an import would make new tags of, by name.
+
+    A tag follows its group by id, so that a group which was renamed in Xero is nothing new.
+    """
     place = _place(session, practice_id)
     if place is None or place.draft_id is None:
         return ()
@@ -310,20 +332,26 @@ def tags_to_come(session: AnySession, practice_id: UUID) -> tuple[str, ...]:
             stands.action != "skip",
         )
     )
-    elements, name = group_elements(session)
-    known = select(Tag.name).where(Tag.practice_id == practice_id, Tag.source == TagSource.XERO)
+    elements, group_id, name = group_elements(session)
+    known = select(Tag.xero_group_id).where(
+        Tag.practice_id == practice_id,
+        Tag.source == TagSource.XERO,
+        Tag.xero_group_id.is_not(None),
+    )
     members = (
-        select(name.label("name"))
+        select(group_id.label("group_id"), name.label("name"))
         .select_from(XeroContact)
         .join(elements, true())
         .where(XeroContact.id.in_(ticked))
         .subquery()
     )
+    # A contact that was read before a group was renamed still has the old name.
+    one_name = func.min(members.c.name)
     found = session.scalars(
-        select(members.c.name)
-        .where(members.c.name.not_in(known))
-        .distinct()
-        .order_by(members.c.name)
+        select(one_name)
+        .where(members.c.group_id.not_in(known))
+        .group_by(members.c.group_id)
+        .order_by(one_name)
     )
     return tuple(found)
 
@@ -504,5 +532,5 @@ def _why_unavailable(row: AnyRow) -> str:
 
 def _why_new(row: AnyRow) -> str:
     if row.email:
-        return "No client has this name or e-mail."
-    return "No client has this name. No e-mail to compare."
+        return "No client has this name or email."
+    return "No client has this name. No email to compare."

@@ -231,6 +231,22 @@ def counts(
     return DocumentCounts(**{row[0]: row[1] for row in session.execute(chosen).all()})
 
 
+def needing_attention(
+    session: AnySession, practice_id: UUID, client_ids: Collection[UUID]
+) -> dict[UUID, int]:
+    """Return how many documents of each client the tab "attention" holds; two queries.
+
+    Clients without such a document are missing.
+    """
+    seen = _seen(session, practice_id)
+    chosen = (
+        _joined(select(ClientDocument.client_id, func.count()), seen, practice_id)
+        .where(ClientDocument.client_id.in_(client_ids), _tab(seen) == "attention")
+        .group_by(ClientDocument.client_id)
+    )
+    return {row[0]: row[1] for row in session.execute(chosen)}
+
+
 def filter_choices(session: AnySession, practice_id: UUID) -> FilterChoices:
     """Return the document types and tax years in use, sorted, years newest first; one query."""
     pairs = session.execute(

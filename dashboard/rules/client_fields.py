@@ -8,7 +8,7 @@ from dataclasses import dataclass
 FIELDS = ("name", "email", "phone", "company_number", "tax_number")
 FIELD_NAMES = {
     "name": "name",
-    "email": "e-mail",
+    "email": "email",
     "phone": "phone",
     "company_number": "company number",
     "tax_number": "tax number",

@@ -43,7 +43,7 @@ class Content(StrEnum):
     XLS = "an old Excel workbook (.xls)"
     PPT = "an old PowerPoint file (.ppt)"
     MSG = "an Outlook message (.msg)"
-    EMAIL = "an e-mail message (.eml)"
+    EMAIL = "an email message (.eml)"
     TEXT = "plain text"
 
 

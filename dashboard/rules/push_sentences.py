@@ -195,7 +195,7 @@ _BY_CODE = {
 }
 
 _REASONS = {
-    PushCause.XERO_DOWN: "Xero did not answer",
+    PushCause.XERO_DOWN: "Xero had a problem of its own",
     PushCause.NO_ANSWER: "Xero did not answer",
     PushCause.WORKER_CRASH: "our sending stopped in the middle",
     PushCause.FOLDER_GONE: "the folder is no longer in Xero",
@@ -277,7 +277,8 @@ def _permission(_cause: Cause) -> Sentence:
 
 def _xero_down(cause: Cause) -> Sentence:
     last = f", last at {cause.at}" if cause.at else ""
-    return Sentence(f"Xero did not answer {MAX_RETRIES + 1} times{last}.", "Retry", Fix.RETRY)
+    text = f"Xero had a problem of its own {MAX_RETRIES + 1} times{last}."
+    return Sentence(text, "Retry", Fix.RETRY)
 
 
 def _no_answer(cause: Cause) -> Sentence:

@@ -208,6 +208,24 @@ def match_word(code: str) -> StatusWord:
     return _MATCH_WORDS[code]
 
 
+NOT_LINKED = StatusWord("not_linked", "Not linked", "neutral", "unlink")
+LINKED = StatusWord("linked", "Linked", "success", "link")
+CONTACT_ARCHIVED = StatusWord(
+    "archived", "Contact archived", "warning", "triangle-alert", needs_person=True
+)
+
+
+def link_word(contact_status: str | None, *, is_linked: bool) -> StatusWord:
+    """Return the word for a client's link to its contact in Xero.
+
+    `contact_status` is what the mirror says of the contact: ACTIVE, ARCHIVED or GDPRREQUEST, None
+    where it has not been read. Such a contact is taken for active: Xero has the last word.
+    """
+    if not is_linked:
+        return NOT_LINKED
+    return LINKED if contact_status in {None, "ACTIVE"} else CONTACT_ARCHIVED
+
+
 _DOCUMENT_WORDS = {
     word.code: word
     for word in (

@@ -186,7 +186,7 @@ def _checked(field: str, value: Any) -> str | None:
         )
     if field == "email" and text and not EMAIL.fullmatch(text):
         raise InvalidInput(
-            "This does not look like an e-mail address.",
+            "This does not look like an email address.",
             "Enter one like name@example.com, or leave it empty.",
             field=field,
         )

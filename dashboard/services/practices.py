@@ -61,9 +61,7 @@ class PracticeService:
     def _add_user(self, practice_id: UUID, email: str, password: Secret, role: Role) -> UUID:
         email = email.strip().lower()
         if "@" not in email or len(email) > NAME_MAX:
-            raise InvalidInput(
-                "This is not an e-mail address.", "Give one such as ada@example.com."
-            )
+            raise InvalidInput("This is not an email address.", "Give one such as ada@example.com.")
         if len(password.reveal()) < PASSWORD_MIN:
             raise InvalidInput(
                 "The password is too short.", f"Give at least {PASSWORD_MIN} characters."
@@ -81,7 +79,7 @@ class PracticeService:
             self._session.commit()
         except IntegrityError as taken:
             self._session.rollback()
-            raise Conflict("Somebody already signs in with this e-mail address.") from taken
+            raise Conflict("Somebody already signs in with this email address.") from taken
         return user.id
 
 

@@ -26,7 +26,7 @@ from dashboard.queries.clients import ClientDetail, Difference, LinkedContact
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.queries.contacts import PreviewRow
 from dashboard.rules.client_fields import FIELDS
-from dashboard.rules.status_words import StatusWord, match_word
+from dashboard.rules.status_words import StatusWord, link_word, match_word
 from dashboard.services.refusals import InvalidInput, NotFound
 from dashboard.views import frame
 from dashboard.views.contacts_api import readable_cursor
@@ -36,10 +36,6 @@ from jobs.queue import poke
 
 pages = Blueprint("clients", __name__, url_prefix="/clients")
 
-NOT_LINKED = StatusWord("not_linked", "Not linked", "neutral", "unlink")
-CONTACT_ARCHIVED = StatusWord("archived", "Contact archived", "warning", "triangle-alert")
-LINKED_WORD = StatusWord("linked", "Linked", "success", "link")
-ACTIVE = "ACTIVE"
 LINKED = {"linked": True, "unlinked": False}
 FIELD_WORDS = {
     "name": ("a", "name"),
@@ -78,7 +74,7 @@ def page() -> str:
         asked=asked,
         tag_choices=_tag_choices(),
         is_filtered=any(asked.values()),
-        link_word=link_word,
+        link_word=_link_word,
         is_first_page=wanted.cursor is None,
         is_connected=_is_connected(),
         first_url=_address(asked),
@@ -125,8 +121,7 @@ def one(client_id: UUID) -> str:
         "clients/one.html",
         detail=detail,
         documents=found.rows,
-        link_word=link_word,
-        is_archived=_is_archived(detail.client.contact),
+        link_word=_link_word(detail.client.contact),
         has_more_documents=found.next_cursor is not None,
         is_connected=_is_connected(),
         differences=[_difference(one) for one in detail.differences],
@@ -193,15 +188,8 @@ def _may_be(row: PreviewRow, client_id: UUID) -> bool:
     return any(candidate.client_id == client_id for candidate in row.candidates)
 
 
-def link_word(contact: LinkedContact | None) -> StatusWord:
-    """Return whether a client is linked to a contact, as a badge shows it."""
-    if contact is None:
-        return NOT_LINKED
-    return CONTACT_ARCHIVED if _is_archived(contact) else LINKED_WORD
-
-
-def _is_archived(contact: LinkedContact | None) -> bool:
-    return contact is not None and contact.status not in {None, ACTIVE}
+def _link_word(contact: LinkedContact | None) -> StatusWord:
+    return link_word(contact.status if contact else None, is_linked=contact is not None)
 
 
 def _client(client_id: UUID) -> ClientDetail:

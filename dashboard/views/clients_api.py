@@ -13,8 +13,9 @@ from dashboard.database import db
 from dashboard.queries import clients
 from dashboard.queries.clients import ClientRow
 from dashboard.services.refusals import NotFound
-from dashboard.views.contacts_api import json_body, readable_cursor
+from dashboard.views.contacts_api import readable_cursor
 from dashboard.views.guards import current_practice_id, sign_in_required
+from dashboard.views.json_values import json_body
 from dashboard.views.paging import encode_cursor, page_args
 
 api = Blueprint("clients_api", __name__, url_prefix="/api/clients")

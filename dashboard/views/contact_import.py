@@ -28,10 +28,10 @@ from dashboard import wiring
 from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.extensions import htmx
-from dashboard.models import ImportDraft, RunKind
-from dashboard.queries import clients, contacts, sync_runs
+from dashboard.models import RunKind
+from dashboard.queries import contacts, sync_runs
 from dashboard.queries.connections import ConnectionSummary
-from dashboard.queries.contacts import Counts
+from dashboard.queries.contacts import Counts, Draft
 from dashboard.queries.sync_runs import RunRow
 from dashboard.rules.preview_filter import PreviewFilter
 from dashboard.rules.status_words import match_word
@@ -241,7 +241,7 @@ def review(draft_id: UUID) -> Response | str:
     return render_template(
         "contact_import/review.html",
         selection=contacts.selection(db.session, current_practice_id()),
-        new_tags=_groups_without_tag(),
+        new_tags=contacts.tags_to_come(db.session, current_practice_id()),
         back_url=url_for("contact_import.page", draft_id=draft_id),
         undecided_url=url_for("contact_import.page", draft_id=draft_id, selected=1, type=""),
         **_around(draft_id),
@@ -255,13 +255,6 @@ def start(draft_id: UUID) -> Response:
     run = wiring.xero_sync().start_draft_import(current_practice_id(), current_user_id(), draft_id)
     poke("contact-import", run.practice_id)
     return _see(url_for("sync_history.one", run_id=run.id))
-
-
-def _groups_without_tag() -> list[str]:
-    """Return the organisation's contact groups that are no tag yet."""
-    tags = {tag.name for tag in clients.tags(db.session, current_practice_id()) if tag.from_xero}
-    found = contacts.groups(db.session, current_practice_id())
-    return [group.name for group in found if group.name not in tags]
 
 
 def _screen(draft_id: UUID, look: Look) -> Screen:
@@ -340,14 +333,14 @@ def _elsewhere(draft_id: UUID) -> Response | None:
     draft, summary = _draft(draft_id), _summary()
     if draft.run_id is not None:
         return _see(url_for("sync_history.one", run_id=draft.run_id))
-    if summary is None or not summary.is_current or summary.id != draft.xero_connection_id:
+    if summary is None or not summary.is_current or summary.id != draft.connection_id:
         return _see(url_for("contact_import.begin"))
     return None
 
 
-def _draft(draft_id: UUID) -> ImportDraft:
-    draft = db.session.get(ImportDraft, draft_id)
-    if draft is None or draft.practice_id != current_practice_id():
+def _draft(draft_id: UUID) -> Draft:
+    draft = contacts.draft(db.session, current_practice_id(), draft_id)
+    if draft is None:
         raise NotFound
     return draft
 

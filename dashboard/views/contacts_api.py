@@ -22,7 +22,7 @@ from dashboard.services.refusals import InvalidInput, NotFound
 from dashboard.services.run_results import ImportDecision
 from dashboard.views import guards
 from dashboard.views.guards import current_practice_id, current_user_id, sign_in_required
-from dashboard.views.json_values import iso
+from dashboard.views.json_values import iso, json_body
 from dashboard.views.paging import encode_cursor, page_args
 from jobs.queue import poke
 
@@ -128,14 +128,6 @@ def asked_filter() -> PreviewFilter:
         return preview_filter(request.args)
     except UnknownFilter as unknown:
         raise InvalidInput(str(unknown)) from unknown
-
-
-def json_body() -> dict[str, Any]:
-    """Return the JSON object that was sent."""
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        raise InvalidInput("Send a JSON object.", "Set Content-Type to application/json.")
-    return body
 
 
 @contextmanager

@@ -11,10 +11,10 @@ from dashboard import wiring
 from dashboard.database import db
 from dashboard.queries import connections
 from dashboard.queries.connections import ConnectionSummary
-from dashboard.services.refusals import ChoiceNeeded, ConsentRefused, InvalidInput, Refusal
+from dashboard.services.refusals import ChoiceNeeded, ConsentRefused, Refusal
 from dashboard.views import guards
 from dashboard.views.guards import admin_required, current_practice_id, sign_in_required
-from dashboard.views.json_values import iso
+from dashboard.views.json_values import iso, json_body
 from dashboard.xero import XeroMustWait
 from jobs.queue import poke
 
@@ -101,7 +101,7 @@ def status() -> Response:
 @admin_required
 def update_settings() -> Response:
     """Change preferences; answers the whole status."""
-    wiring.preferences().update_settings(current_practice_id(), _json_body())
+    wiring.preferences().update_settings(current_practice_id(), json_body())
     return status()
 
 
@@ -143,14 +143,7 @@ def _calls(summary: ConnectionSummary | None) -> dict[str, Any]:
 
 
 def _body() -> dict[str, Any]:
-    return _json_body() if request.is_json else dict(request.form)
-
-
-def _json_body() -> dict[str, Any]:
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        raise InvalidInput("Send a JSON object.", "Set Content-Type to application/json.")
-    return body
+    return json_body() if request.is_json else dict(request.form)
 
 
 def _is_true(value: object) -> bool:

@@ -44,7 +44,8 @@ OUTCOMES = {
     ItemOutcome.LINKED.value: "Linked",
     ItemOutcome.UPDATED.value: "Updated",
     ItemOutcome.SKIPPED.value: "Skipped",
-    ItemOutcome.WAITING.value: "To come",
+    # Results are shown of final runs only: what waits there is never done.
+    ItemOutcome.WAITING.value: "Not done",
 }
 VISIBLE_RUNS = 20
 
@@ -120,8 +121,21 @@ def check_contacts() -> Response:
 @pages.get("/<uuid:run_id>")
 @sign_in_required
 def one(run_id: UUID) -> str:
-    """One run: its progress, then what became of each contact."""
-    run, wanted = _run(run_id), page_args()
+    """One run: its progress, and after its end what became of each contact."""
+    run, now = _run(run_id), utcnow()
+    # Rows of an unfinished run would be out of date under the reader: only the panel renews itself.
+    results = _results(run_id) if run.is_final else {"outcomes": []}
+    return render_template(
+        "sync_history/run.html",
+        view=RunView(run, now),
+        heard=heard_at_load(run, now),
+        **results,
+    )
+
+
+def _results(run_id: UUID) -> dict[str, object]:
+    """Return one page of what became of the contacts, with the tabs above it."""
+    wanted = page_args()
     outcomes = sync_runs.outcomes(db.session, current_practice_id(), run_id)
     shown = _outcome_shown(outcomes)
     with readable_cursor():
@@ -134,12 +148,8 @@ def one(run_id: UUID) -> str:
             cursor=wanted.cursor,
         )
     cursor = encode_cursor(found.next_cursor)
-    now = utcnow()
-    return render_template(
-        "sync_history/run.html",
-        view=RunView(run, now),
-        heard=heard_at_load(run, now),
-        outcomes=[
+    return {
+        "outcomes": [
             {
                 "label": word,
                 "count": outcomes[outcome],
@@ -150,17 +160,17 @@ def one(run_id: UUID) -> str:
             for outcome, word in OUTCOMES.items()
             if outcomes.get(outcome)
         ],
-        outcome_word=OUTCOMES.get(shown),
-        items=found.rows,
-        changes_of=changes_of,
-        is_first_page=wanted.cursor is None,
-        first_url=url_for("sync_history.one", run_id=run_id, result=shown),
-        next_url=(
+        "outcome_word": OUTCOMES.get(shown),
+        "items": found.rows,
+        "changes_of": changes_of,
+        "is_first_page": wanted.cursor is None,
+        "first_url": url_for("sync_history.one", run_id=run_id, result=shown),
+        "next_url": (
             url_for("sync_history.one", run_id=run_id, result=shown, cursor=cursor)
             if cursor
             else None
         ),
-    )
+    }
 
 
 @pages.get("/<uuid:run_id>/panels/progress")
@@ -180,6 +190,7 @@ def progress_panel(run_id: UUID) -> Response | str:
         heard=said.heard,
         said=said.sentence,
         actions_too=True,
+        results_url=_results_url(run),
     )
 
 
@@ -197,6 +208,13 @@ def start_contact_check() -> tuple[UUID, bool]:
     run = wiring.xero_sync().request_sync(current_practice_id(), current_user_id())
     poke("contact-sync", run.practice_id)
     return run.id, run.id in {row.id for row in under_way}
+
+
+def _results_url(run: RunRow) -> str | None:
+    """Return where the results of a run that has just ended are; None where there are none."""
+    if not run.is_final or not sync_runs.outcomes(db.session, current_practice_id(), run.id):
+        return None
+    return url_for("sync_history.one", run_id=run.id)
 
 
 def _outcome_shown(outcomes: dict[str, int]) -> str:

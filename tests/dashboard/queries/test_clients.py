@@ -5,13 +5,21 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.orm import Session, scoped_session
 
-from dashboard.models import Practice, Tag, TagSource, User, XeroConnection
-from dashboard.queries import clients
+from dashboard.clock import utcnow
+from dashboard.models import DocumentStatus, Practice, Tag, TagSource, User, XeroConnection
+from dashboard.queries import clients, documents
 from dashboard.queries.clients import Difference, TagRow
 from dashboard.queries.keyset import UnknownCursor
-from tests.factories import make_client, make_connection, make_contact, make_mapping
+from tests.factories import (
+    make_client,
+    make_connection,
+    make_contact,
+    make_document,
+    make_mapping,
+)
 
 AnySession = scoped_session[Session]
 
@@ -76,6 +84,54 @@ class TestPage:
         assert row.contact is not None
         assert (row.contact.name, row.contact.status) == ("Ada", "ARCHIVED")
         assert row.xero_contact_id == contact.xero_contact_id
+
+    def test_attention_is_what_the_documents_list_counts(
+        self, session: AnySession, connection: XeroConnection, practice: Practice
+    ) -> None:
+        decided = {"status": DocumentStatus.ACCEPTED, "decided_at": utcnow()}
+        unlinked, linked = make_client(practice, name="A"), make_client(practice, name="B")
+        archived, quiet = make_client(practice, name="C"), make_client(practice, name="D")
+        make_mapping(connection, linked, make_contact(connection).xero_contact_id)
+        gone = make_contact(connection, contact_status="ARCHIVED")
+        make_mapping(connection, archived, gone.xero_contact_id)
+        for client in (unlinked, linked, archived):
+            make_document(client, **decided)
+        make_document(unlinked, **decided)
+        make_document(quiet)
+        rows = clients.page(session, practice.id).rows
+        assert [row.documents_needing_attention for row in rows] == [2, 0, 1, 0]
+        for row in rows:
+            counts = documents.counts(session, practice.id, client_id=row.id)
+            assert row.documents_needing_attention == counts.attention
+            detail = clients.one(session, practice.id, row.id)
+            assert detail is not None
+            assert detail.client.documents_needing_attention == counts.attention
+
+    def test_the_number_of_queries_does_not_grow_with_the_rows(
+        self, session: AnySession, connection: XeroConnection, practice: Practice
+    ) -> None:
+        practice_id = practice.id
+
+        def cost() -> int:
+            session.rollback()
+            statements: list[str] = []
+
+            def note(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
+                statements.append(statement)
+
+            bind = session.get_bind()
+            event.listen(bind, "before_cursor_execute", note)
+            try:
+                clients.page(session, practice_id)
+            finally:
+                event.remove(bind, "before_cursor_execute", note)
+            return sum(statement.startswith("SELECT") for statement in statements)
+
+        make_document(make_client(practice))
+        with_one = cost()
+        for _ in range(5):
+            make_document(make_client(practice))
+        assert cost() == with_one == 6
 
     def test_a_cursor_from_elsewhere_is_refused(
         self, session: AnySession, practice: Practice

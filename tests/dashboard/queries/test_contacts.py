@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session, scoped_session
 
 from dashboard import wiring
@@ -16,13 +16,15 @@ from dashboard.models import (
     ConnectionStatus,
     MatchDecision,
     Practice,
+    Tag,
+    TagSource,
     User,
     Verdict,
     XeroConnection,
     XeroContact,
 )
 from dashboard.queries import contacts
-from dashboard.queries.contacts import Counts, Group, PreviewPage
+from dashboard.queries.contacts import Counts, Draft, Group, PreviewPage
 from dashboard.queries.keyset import UnknownCursor
 from dashboard.rules.preview_filter import PreviewFilter
 from tests.factories import make_client, make_connection, make_contact, make_mapping
@@ -101,7 +103,7 @@ class TestRows:
         assert rows["a possible"].reason == (
             "Rob Smith: Same email rob@smith.example. Names differ: 'Robert' and 'Rob'."
         )
-        assert rows["b new"].reason == "No client has this name or e-mail."
+        assert rows["b new"].reason == "No client has this name or email."
         assert rows["c archived"].reason == "The contact is archived in Xero."
         assert rows[""].reason == "The contact has no name in Xero."
         assert rows["e linked"].linked_client_name == "Linked Ltd"
@@ -247,6 +249,82 @@ class TestGroups:
         draft = sync_service().get_import_preview(practice.id)
         wiring.import_drafts().tick(practice.id, admin.id, draft.id, [ticked.xero_contact_id], True)
         assert contacts.tags_to_come(session, practice.id) == ("VAT",)
+
+    def test_tags_to_come_are_exactly_those_that_the_import_makes(
+        self, session: AnySession, connection: XeroConnection, practice: Practice, admin: User
+    ) -> None:
+        client = make_client(practice)
+        found = [{"client_id": str(client.id), "score": 0.6, "reasons": ["Same name"]}]
+        a_group = {name: [{"id": f"g-{name}", "name": name}] for name in "ABCDEF"}
+        make_contact(connection, name="created", groups=a_group["A"] + a_group["B"])
+        make_contact(connection, name="read later", groups=[{"id": "g-B", "name": "B2"}])
+        skipped = make_contact(connection, name="skipped", groups=a_group["C"])
+        make_contact(
+            connection, name="doubtful", match="possible", candidates=found, groups=a_group["D"]
+        )
+        make_contact(connection, contact_status="ARCHIVED", groups=a_group["E"])
+        make_contact(connection, name="known", groups=a_group["F"])
+        session.add_all(
+            [
+                Tag(
+                    practice_id=practice.id,
+                    name="F before it was renamed",
+                    source=TagSource.XERO,
+                    xero_group_id="g-F",
+                ),
+                Tag(practice_id=practice.id, name="A", source=TagSource.OWN),
+            ]
+        )
+        session.commit()
+        drafts = wiring.import_drafts()
+        draft = sync_service().get_import_preview(practice.id)
+        drafts.tick_matching(practice.id, admin.id, draft.id, PreviewFilter())
+        drafts.decide(practice.id, admin.id, draft.id, skipped.xero_contact_id, "skip", None)
+        practice_id = practice.id
+        with counted(session) as statements:
+            expected = contacts.tags_to_come(session, practice_id)
+        assert expected == ("A", "B")
+        # One finds the connection and its draft.
+        assert sum(one.startswith("SELECT") for one in statements) == 2
+        before = _xero_groups(session, practice)
+        wiring.xero_sync().start_draft_import(practice.id, admin.id, draft.id)
+        wiring.xero_sync().import_contacts(practice.id)
+        assert _xero_groups(session, practice) - before == {"g-A", "g-B"}
+
+
+def _xero_groups(session: AnySession, practice: Practice) -> set[str | None]:
+    return set(
+        session.scalars(
+            select(Tag.xero_group_id).where(
+                Tag.practice_id == practice.id, Tag.source == TagSource.XERO
+            )
+        )
+    )
+
+
+class TestDraft:
+    def test_a_draft_says_where_it_belongs_and_what_it_became(
+        self, session: AnySession, connection: XeroConnection, practice: Practice, admin: User
+    ) -> None:
+        contact = make_contact(connection)
+        draft_id = sync_service().get_import_preview(practice.id).id
+        assert contacts.draft(session, practice.id, draft_id) == Draft(
+            draft_id, connection.id, None
+        )
+        wiring.import_drafts().tick(
+            practice.id, admin.id, draft_id, [contact.xero_contact_id], True
+        )
+        run = wiring.xero_sync().start_draft_import(practice.id, admin.id, draft_id)
+        found = contacts.draft(session, practice.id, draft_id)
+        assert found is not None
+        assert found.run_id == run.id
+
+    def test_another_practice_does_not_find_it(
+        self, session: AnySession, connection: XeroConnection, practice: Practice, stranger: User
+    ) -> None:
+        draft = sync_service().get_import_preview(practice.id)
+        assert contacts.draft(session, stranger.practice_id, draft.id) is None
+        assert contacts.draft(session, practice.id, uuid4()) is None
 
 
 class TestSelection:

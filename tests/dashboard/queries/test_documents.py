@@ -137,6 +137,10 @@ class TestTabs:
             by_word = [row for row in everything if row.tab == tab]
             assert [row.id for row in by_sql] == [row.id for row in by_word], tab
             assert getattr(found, tab) == len(by_word), tab
+        by_client = documents.needing_attention(
+            session, practice.id, {row.client_id for row in everything}
+        )
+        assert sum(by_client.values()) == found.attention
         return {row.word.code for row in everything}
 
     def test_a_client_without_a_contact_needs_a_person(

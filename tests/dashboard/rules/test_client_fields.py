@@ -42,7 +42,7 @@ class TestFollowContact:
 class TestSentences:
     def test_kept_fields_are_named(self) -> None:
         assert kept_sentence(["name", "email", "tax_number"]) == (
-            "Edited here, so the name, e-mail and tax number in Xero was not taken over."
+            "Edited here, so the name, email and tax number in Xero was not taken over."
         )
 
 

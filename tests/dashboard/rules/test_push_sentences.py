@@ -49,7 +49,7 @@ class TestStateSentences:
             ),
             (
                 status_words.TRYING_AGAIN,
-                "Attempt 2 of 4 did not work: Xero did not answer. Next at 14:20.",
+                "Attempt 2 of 4 did not work: Xero had a problem of its own. Next at 14:20.",
                 Fix.TRY_NOW,
             ),
             (
@@ -98,7 +98,16 @@ class TestCauseSentences:
 
     def test_xero_down_counts_the_attempts(self) -> None:
         found = cause_sentence(Cause(PushCause.XERO_DOWN, at="14:35"))
-        assert found.text == "Xero did not answer 4 times, last at 14:35."
+        assert found.text == "Xero had a problem of its own 4 times, last at 14:35."
+
+    def test_only_silence_is_called_no_answer(self) -> None:
+        def said(code: PushCause) -> str:
+            story = PushStory("Hartley", cause=Cause(code))
+            tried = push_sentence(status_words.TRYING_AGAIN, story).text
+            return f"{tried} {cause_sentence(Cause(code)).text}"
+
+        assert said(PushCause.NO_ANSWER).count("Xero did not answer") == 2
+        assert "did not answer" not in said(PushCause.XERO_DOWN)
 
     @pytest.mark.parametrize("code", list(PushCause))
     def test_every_cause_has_a_sentence_and_a_way_out(self, code: PushCause) -> None:

@@ -12,6 +12,7 @@ from dashboard.rules.status_words import (
     StatusWord,
     connection_word,
     document_word,
+    link_word,
     match_word,
     push_word,
     run_word,
@@ -160,6 +161,22 @@ class TestOtherWords:
     def test_documents_and_their_virus_checks_have_words(self) -> None:
         assert document_word("rejected").word == "Rejected"
         assert scan_word("infected").tone == "danger"
+
+    @pytest.mark.parametrize(
+        ("is_linked", "contact_status", "code", "word", "tone"),
+        [
+            (False, None, "not_linked", "Not linked", "neutral"),
+            (True, "ACTIVE", "linked", "Linked", "success"),
+            (True, None, "linked", "Linked", "success"),
+            (True, "ARCHIVED", "archived", "Contact archived", "warning"),
+            (True, "GDPRREQUEST", "archived", "Contact archived", "warning"),
+        ],
+    )
+    def test_a_link_has_a_word_for_every_contact(
+        self, is_linked: bool, contact_status: str | None, code: str, word: str, tone: str
+    ) -> None:
+        found = link_word(contact_status, is_linked=is_linked)
+        assert (found.code, found.word, found.tone) == (code, word, tone)
 
     def test_every_icon_exists(self) -> None:
         words = [w for w in vars(status_words).values() if isinstance(w, StatusWord)]

@@ -398,7 +398,7 @@ class TestLinkedClients:
         assert client.email == "our-own@smith.example"
         assert client.tax_number == "456"
         item = items_of(session, result.run_id)["Rob Smith"]
-        assert item.reason == "Edited here, so the e-mail in Xero was not taken over."
+        assert item.reason == "Edited here, so the email in Xero was not taken over."
 
     def test_groups_become_tags_from_xero_and_go_again(
         self,

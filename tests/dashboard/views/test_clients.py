@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -15,6 +16,7 @@ from dashboard.database import db
 from dashboard.models import (
     Client,
     ConnectionStatus,
+    DocumentStatus,
     Practice,
     Tag,
     TagSource,
@@ -150,9 +152,19 @@ class TestOne:
     def test_its_documents_are_listed(self, browser: Browser, ada: Client) -> None:
         document = factories.make_document(ada, file_name="payslip.pdf")
         text = browser.get(f"/clients/{ada.id}").text
-        assert "payslip.pdf" in text
-        assert f"/documents/{document.id}" in text
+        title = re.search(rf'<a href="/documents/{document.id}">(.*?)</a>(.*?)</th>', text)
+        assert title
+        words = [re.sub(r"<[^>]+>", "", part) for part in title.groups()]
+        assert words == ["P60 2025-26", "payslip.pdf"]
         assert "1 document · 0 filed" in text
+
+    def test_documents_that_wait_for_a_link_are_counted(
+        self, browser: Browser, connection: XeroConnection, ada: Client
+    ) -> None:
+        factories.make_document(ada, status=DocumentStatus.ACCEPTED, decided_at=utcnow())
+        text = re.sub(r"\s+", " ", browser.get(f"/clients/{ada.id}").text)
+        assert "1 document · 0 filed in Xero · 1 needs attention" in text
+        assert '<td class="numeric">1</td>' in browser.get("/clients").text
 
     def test_a_name_made_of_markup_is_text(self, browser: Browser, practice: Practice) -> None:
         client = factories.make_client(practice, name="<img src=x onerror=alert(1)>")

@@ -241,6 +241,54 @@ class TestProgressPanel:
 
 
 class TestResults:
+    def test_an_unfinished_run_shows_how_far_it_is_and_no_table(
+        self, browser: Browser, connection: XeroConnection
+    ) -> None:
+        run = make_run(connection, total=3, done=1, created=1)
+        make_item(run, ItemOutcome.CREATED, "Bea Ltd")
+        make_item(run, ItemOutcome.WAITING, "Cas Ltd")
+        text = browser.get(f"/sync-history/{run.id}").text
+        assert "1 of 3" in text
+        assert "<strong>1</strong> created" in text
+        for hidden in ("Bea Ltd", "Cas Ltd", 'id="results"', "See what happened"):
+            assert hidden not in text
+
+    def test_the_last_fragment_leads_to_the_table(
+        self, browser: Browser, connection: XeroConnection
+    ) -> None:
+        run = make_run(connection, total=2, done=1)
+        make_item(run, ItemOutcome.CREATED, "Bea Ltd")
+        make_item(run, ItemOutcome.PROBLEM, "M Vela", reason="The contact is archived in Xero.")
+        panel, link = (
+            f"/sync-history/{run.id}/panels/progress",
+            f'<a href="/sync-history/{run.id}">',
+        )
+        assert link not in browser.get(panel, headers=SCRIPT).text
+        change(run, status=RunStatus.FINISHED_WITH_PROBLEMS, done=2, created=1, problems=1)
+        last = browser.get(panel, headers=SCRIPT).text
+        assert f"{link}See what happened</a>" in last
+        assert "M Vela" not in last
+        page = browser.get(f"/sync-history/{run.id}").text
+        assert "M Vela" in page
+        assert "See what happened" not in page
+
+    def test_a_run_without_results_leads_nowhere(
+        self, browser: Browser, connection: XeroConnection
+    ) -> None:
+        run = make_run(connection, kind=RunKind.CONTACT_SYNC, status=RunStatus.FINISHED)
+        text = browser.get(f"/sync-history/{run.id}/panels/progress", headers=SCRIPT).text
+        assert "Contact check finished" in text
+        assert "See what happened" not in text
+
+    def test_nothing_is_still_to_come_once_a_run_has_ended(
+        self, browser: Browser, connection: XeroConnection
+    ) -> None:
+        run = make_run(connection, status=RunStatus.CANCELLED)
+        make_item(run, ItemOutcome.WAITING, "Cas Ltd")
+        text = browser.get(f"/sync-history/{run.id}").text
+        assert "Not done" in text
+        assert "To come" not in text
+
     def test_problems_come_first_with_their_reason(
         self, browser: Browser, connection: XeroConnection, practice: Practice
     ) -> None:
