@@ -59,7 +59,10 @@ from dashboard.xero import (
 logger = logging.getLogger(__name__)
 
 ATTEMPT_LIFE = timedelta(minutes=10)
-RATE_LIMIT_PAUSE = 60.0
+# What a 429 that names no time is worth, by its limit: the rest of a minute, unless it says other.
+UNNAMED_PAUSE = 60.0
+UNNAMED_PAUSES = {"concurrent": 2.0, "day": 3600.0}
+LONGEST_PAUSE = 86_400.0
 MISSING_SCOPE = "AuthorizationUnsuccessful"
 
 
@@ -518,7 +521,7 @@ class XeroAuthService:
             case XeroMustWait():
                 self._truth.must_wait(connection_id, problem.seconds, problem.reason)
             case XeroRateLimited():
-                seconds = problem.retry_after or RATE_LIMIT_PAUSE
+                seconds = _pause(problem)
                 self._truth.must_wait(connection_id, seconds, problem.problem or "minute")
                 return XeroMustWait(seconds, problem.problem or "minute")
             case XeroForbidden():
@@ -614,6 +617,13 @@ class XeroAuthService:
         self._session.execute(
             delete(XeroContactMapping).where(XeroContactMapping.xero_connection_id == connection_id)
         )
+
+
+def _pause(problem: XeroRateLimited) -> float:
+    """Return for how many seconds nothing is asked; never more than a day, whatever is named."""
+    if problem.retry_after is not None:
+        return min(problem.retry_after, LONGEST_PAUSE)
+    return UNNAMED_PAUSES.get(problem.problem or "", UNNAMED_PAUSE)
 
 
 def _hashed(value: str) -> str:

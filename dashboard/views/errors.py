@@ -8,15 +8,16 @@ from typing import cast
 from uuid import uuid4
 
 from flask import Flask, Response, flash, make_response, redirect, render_template, request
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from dashboard.database import db
 from dashboard.extensions import htmx
 from dashboard.services.refusals import InvalidInput, Refusal
-from dashboard.views.guards import is_form_post, wants_json
+from dashboard.views.guards import is_form_post, unauthorised, wants_json
 from dashboard.views.problems import problem
 from dashboard.xero import XeroError, XeroMustWait
 
@@ -95,6 +96,15 @@ def _xero_error(error: XeroError) -> Response:
 
 
 def _csrf(_error: CSRFError) -> Response:
+    if wants_json() and not current_user.is_authenticated:
+        # Nobody is signed in, so no token could help: say what would.
+        return unauthorised()
+    if wants_json():
+        return answer(
+            HTTPStatus.FORBIDDEN,
+            "csrf",
+            "The form token is missing or too old. Send the page's csrf-token as X-CSRFToken.",
+        )
     return answer(
         HTTPStatus.FORBIDDEN,
         "csrf",
@@ -108,7 +118,11 @@ def _http(error: HTTPException) -> Response:
         return cast(Response, error.get_response())
     phrase = HTTPStatus(status).phrase
     sentence = SENTENCES.get(HTTPStatus(status), f"{phrase}.")
-    return answer(status, phrase.lower().replace(" ", "_"), sentence)
+    reply = answer(status, phrase.lower().replace(" ", "_"), sentence)
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        # RFC 9110, 15.5.6: the answer has to name what the address takes.
+        reply.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    return reply
 
 
 def _redis(error: RedisError) -> Response:

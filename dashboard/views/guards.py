@@ -47,7 +47,7 @@ def register(app: Flask) -> None:
     """Let the app know who is asking before each view."""
     login_manager.session_protection = None
     login_manager.user_loader(_load_user)
-    login_manager.unauthorized_handler(_unauthorised)
+    login_manager.unauthorized_handler(unauthorised)
     app.before_request(_begin_request)
 
 
@@ -63,7 +63,7 @@ def sign_in_required(view: Callable[P, R]) -> Callable[P, R]:
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         if not current_user.is_authenticated:
-            return cast(R, _unauthorised())
+            return cast(R, unauthorised())
         return view(*args, **kwargs)
 
     return guarded
@@ -173,7 +173,8 @@ def _moment(name: str) -> datetime | None:
     return datetime.fromtimestamp(value, UTC) if isinstance(value, int | float) else None
 
 
-def _unauthorised() -> Response:
+def unauthorised() -> Response:
+    """Ask for signing in, as the asker understands it: a problem, a panel's hint or a redirect."""
     if wants_json():
         return problem(HTTPStatus.UNAUTHORIZED, "signed_out", "Sign in to use this address.")
     target = url_for("sign_in.page", next=_way_back())

@@ -39,7 +39,9 @@ def _limit(default: int, maximum: int) -> int:
     given = request.args.get("limit", "")
     if not given:
         return default
-    if not given.isdigit() or not 1 <= int(given) <= maximum:
+    # Ten digits are plenty, and int() refuses thousands of them or a superscript two.
+    is_number = given.isascii() and given.isdigit() and len(given) <= 10  # noqa: PLR2004
+    if not is_number or not 1 <= int(given) <= maximum:
         raise InvalidInput(f"limit is a whole number from 1 to {maximum}.", field="limit")
     return int(given)
 
