@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ INSTANCE = PROJECT / "instance"
 CALLBACK_PATH = "/api/integrations/xero/callback"
 KEY_BYTES = 32
 KEY_ID_MAX = 255
+LONGEST_NUMBER = 9
 
 T = TypeVar("T")
 
@@ -168,8 +170,11 @@ def _master_keys(value: str) -> tuple[MasterKey, ...]:
 
 def _master_key(part: str) -> MasterKey:
     key_id, _, encoded = part.partition(":")
-    if not key_id.isdigit() or not 1 <= int(key_id) <= KEY_ID_MAX:
+    if not 1 <= _whole(key_id) <= KEY_ID_MAX:
         raise ValueError(f"each key is `id:base64` with an id from 1 to {KEY_ID_MAX}")
+    # Keys made for addresses are written with - and _, and often without their padding.
+    encoded = encoded.translate(str.maketrans("-_", "+/")).rstrip("=")
+    encoded += "=" * (-len(encoded) % 4)
     try:
         raw = base64.b64decode(encoded, validate=True)
     except binascii.Error:
@@ -195,6 +200,10 @@ def _redis_url(value: str) -> str:
 
 def _origin(value: str) -> str:
     parts = urlsplit(value)
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("the port is not a number from 0 to 65535") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("give an address that starts with https://")
     if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username:
@@ -224,10 +233,15 @@ def _clamd_url(value: str) -> str:
 
 
 def _count(value: str) -> int:
-    number = int(value) if value.isdigit() else 0
+    number = _whole(value)
     if number < 1:
         raise ValueError("give a whole number above 0")
     return number
+
+
+def _whole(value: str) -> int:
+    """Return the whole number that *value* says in up to nine digits, else 0."""
+    return int(value) if value.isdecimal() and len(value) <= LONGEST_NUMBER else 0
 
 
 def _seconds(value: str) -> float:
@@ -235,7 +249,8 @@ def _seconds(value: str) -> float:
         number = float(value)
     except ValueError:
         number = -1.0
-    if number < 0:
+    # Written so that "nan", which is neither below nor above, is refused too.
+    if not 0 <= number < math.inf:
         raise ValueError("give a number of seconds")
     return number
 

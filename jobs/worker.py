@@ -17,6 +17,7 @@ from flask import Flask
 from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
+from rq.utils import import_attribute
 from rq.worker import SimpleWorker
 from rq.worker_registration import register
 
@@ -117,7 +118,9 @@ class ChaseWorker(SimpleWorker):
 
 
 def run(app: Flask, burst: bool = False, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Run a worker until SIGTERM or Ctrl-C; with *burst* until the queue is empty.
+    """Run a worker until SIGTERM or Ctrl-C; with *burst* until nothing that was due is left.
+
+    A burst sweeps first, so that it needs no scheduler and no poke that arrived.
 
     Ends within 10 seconds of the signal, whatever the job does. A lost Redis is waited for; in a
     burst it ends the process with exit code 1.
@@ -126,11 +129,18 @@ def run(app: Flask, burst: bool = False, sleep: Callable[[float], None] = time.s
     stopping = Stopping()
     with app.app_context():
         wiring.outside().should_stop = stopping
+        if burst:
+            _sweep_once()
     stopping.listen()
     logger.info("worker started")
     with suppress(StopNow):
         _serve_through_losses(app, stopping, burst, sleep)
     logger.info("worker stopped")
+
+
+def _sweep_once() -> None:
+    for sweep in TIMETABLE:
+        import_attribute(sweep.function)()
 
 
 def _serve_through_losses(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,11 +28,13 @@ from dashboard.database import db
 from dashboard.models import Practice, Role, User
 from dashboard.secret import Secret
 from dashboard.simulator import App, World, build_world
+from dashboard.simulator.records import State
 from tests import factories
 from tests.support.browser import Browser, FreshClient
 from tests.support.pretend_xero import served
 from tests.support.servers import embedded_postgres, embedded_redis, new_database
 
+NO_XERO = "http://localhost:1"
 CALLBACK = "http://localhost:8000/api/integrations/xero/callback"
 ON_POSTGRESQL = os.environ.get("TEST_DATABASE") == "postgresql"
 
@@ -71,12 +74,17 @@ def database_url(make_database: Callable[[ExitStack], str]) -> Iterator[str]:
         yield make_database(stack)
 
 
+@pytest.fixture(scope="session")
+def seeded() -> State:
+    """What a pretend Xero knows at first, worked out once for all tests."""
+    app = App(client_id="demo-client", client_secret="demo-secret", redirect_uris=(CALLBACK,))
+    return build_world(app=app).state
+
+
 @pytest.fixture
-def world() -> World:
+def world(seeded: State) -> World:
     """What the pretend Xero knows."""
-    return build_world(
-        app=App(client_id="demo-client", client_secret="demo-secret", redirect_uris=(CALLBACK,))
-    )
+    return World(copy.deepcopy(seeded))
 
 
 @pytest.fixture
@@ -95,8 +103,12 @@ def empty_redis(redis_url: str) -> str:
 
 
 @pytest.fixture
-def settings(database_url: str, empty_redis: str, xero_url: str, tmp_path: Path) -> Settings:
-    """Settings of an installation for one test."""
+def settings(
+    request: pytest.FixtureRequest, database_url: str, empty_redis: str, tmp_path: Path
+) -> Settings:
+    """Settings of an installation for one test; Xero is there for those who look at its world."""
+    looks_at_xero = {"world", "xero_url"} & set(request.fixturenames)
+    xero_url = request.getfixturevalue("xero_url") if looks_at_xero else NO_XERO
     return make_settings(
         database_url=database_url,
         redis_url=empty_redis,

@@ -46,6 +46,7 @@ from dashboard.models import (
     XeroContactMapping,
     XeroFilePush,
 )
+from dashboard.queries.keyset import before_moment
 from dashboard.rules.push_sentences import PushCause
 from dashboard.rules.retry_policy import MAX_RETRIES
 from dashboard.rules.status_words import PushFacts, StatusWord, push_word
@@ -377,6 +378,11 @@ class _Seen:
     def is_usable(self) -> bool:
         return self.status == ConnectionStatus.ACTIVE
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether anything is sent at all, so that a next attempt can have a moment."""
+        return self.is_usable and self.sending_on
+
 
 _UNCONNECTED = _Seen(NO_CONNECTION, None, True, None, None, None)
 
@@ -521,10 +527,7 @@ def _cursor(row: DocumentRow) -> dict[str, Any]:
 
 
 def _position(cursor: dict[str, Any]) -> Any:
-    try:
-        moment, document_id = datetime.fromisoformat(cursor["created_at"]), UUID(cursor["id"])
-    except (KeyError, TypeError, AttributeError) as broken:
-        raise ValueError("This cursor was not made here.") from broken
+    moment, document_id = before_moment({"at": cursor.get("created_at"), "id": cursor.get("id")})
     return tuple_(
         literal(moment, ClientDocument.created_at.type),
         literal(document_id, ClientDocument.id.type),
@@ -552,7 +555,7 @@ def _document(row: Row[Any], seen: _Seen, now: datetime) -> DocumentRow:
         uploaded_by=row.uploaded_by,
         decided_at=document.decided_at,
         decided_by=row.decided_by,
-        push=_push(push, facts.next_attempt_at) if push else None,
+        push=_push(push, facts.next_attempt_at if seen.goes_on else None) if push else None,
         word=word,
         tab=tab_of(word, has_push=push is not None),
         held_by=_held_by(row),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -31,11 +31,11 @@ def before_moment(cursor: Cursor) -> tuple[datetime, UUID]:
     """Return the moment and id of the last row seen in a list of the newest first."""
     try:
         moment, row_id = datetime.fromisoformat(cursor["at"]), UUID(cursor["id"])
-    except (KeyError, ValueError, TypeError, AttributeError) as unknown:
+        if moment.tzinfo is None:
+            raise UnknownCursor
+        return moment.astimezone(UTC), row_id
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as unknown:
         raise UnknownCursor from unknown
-    if moment.tzinfo is None:
-        raise UnknownCursor
-    return moment, row_id
 
 
 def after_number(cursor: Cursor) -> int:

@@ -48,7 +48,9 @@ class PracticeService:
 
     def check_password(self, email: str, password: Secret) -> User | None:
         """Return the user whose e-mail and password these are, or None for either mistake."""
-        user = self._session.scalar(select(User).where(User.email == email.strip().lower()))
+        # PostgreSQL refuses even to look for a text with a NUL; nobody's address has one.
+        wanted = email.replace("\0", "\ufffd").strip().lower()
+        user = self._session.scalar(select(User).where(User.email == wanted))
         try:
             self._hasher.verify(user.password_hash if user else self._nobody, password.reveal())
         except (VerificationError, InvalidHashError):

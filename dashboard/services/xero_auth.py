@@ -44,6 +44,7 @@ from dashboard.xero import (
     Priority,
     Tenant,
     TokenSet,
+    XeroAppRefused,
     XeroClient,
     XeroError,
     XeroForbidden,
@@ -532,8 +533,9 @@ class XeroAuthService:
                 connection = self._session.get_one(XeroConnection, connection_id)
                 self._truth.access_lost(connection_id, connection.token_version)
                 return _reconnect_needed()
-            case XeroUnavailable() | XeroNoAnswer():
-                self._truth.no_good_answer(connection_id, "Xero did not answer properly.")
+            case XeroUnavailable() | XeroNoAnswer() | XeroAppRefused():
+                logger.warning("connection %s got no good answer: %s", connection_id, problem)
+                self._truth.no_good_answer(connection_id, _no_good_answer(problem))
             case _:
                 # Xero answered and refused this one request: the connection itself works.
                 self._truth.good_call(connection_id)
@@ -624,6 +626,13 @@ def _pause(problem: XeroRateLimited) -> float:
     if problem.retry_after is not None:
         return min(problem.retry_after, LONGEST_PAUSE)
     return UNNAMED_PAUSES.get(problem.problem or "", UNNAMED_PAUSE)
+
+
+def _no_good_answer(problem: XeroError) -> str:
+    if isinstance(problem, XeroAppRefused):
+        # Nobody's connection is at fault, and none of them works: the operator's turn.
+        return "Xero does not accept this installation's app."
+    return "Xero did not answer properly."
 
 
 def _hashed(value: str) -> str:

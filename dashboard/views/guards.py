@@ -19,7 +19,7 @@ from dashboard.clock import utcnow
 from dashboard.database import db, reading_only
 from dashboard.extensions import htmx, login_manager
 from dashboard.models import User
-from dashboard.services.refusals import NotAllowed
+from dashboard.services.refusals import InvalidInput, NotAllowed
 from dashboard.views.problems import problem
 
 IDLE = timedelta(hours=8)
@@ -153,6 +153,13 @@ def _begin_request() -> None:
     view = current_app.view_functions.get(request.endpoint or "")
     may_write = request.method not in SAFE_METHODS or getattr(view, "writes_on_get", False)
     reading_only.set(not may_write)
+    if any(has_nul(value) for value in request.args.values()):
+        raise InvalidInput("This address holds a character that no text of ours can hold.")
+
+
+def has_nul(value: object) -> bool:
+    """Tell whether *value* is a text with a NUL: PostgreSQL refuses even to look for one."""
+    return isinstance(value, str) and "\0" in value
 
 
 def _load_user(user_id: str) -> User | None:

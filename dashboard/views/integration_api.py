@@ -11,7 +11,7 @@ from dashboard import wiring
 from dashboard.database import db
 from dashboard.queries import connections
 from dashboard.queries.connections import ConnectionSummary
-from dashboard.services.refusals import ChoiceNeeded, ConsentRefused, Refusal
+from dashboard.services.refusals import ChoiceNeeded, InvalidInput, Refusal
 from dashboard.views import guards
 from dashboard.views.guards import admin_required, current_practice_id, sign_in_required
 from dashboard.views.json_values import iso, json_body
@@ -20,6 +20,7 @@ from jobs.queue import poke
 
 api = Blueprint("integration_api", __name__, url_prefix="/api/integrations/xero")
 
+TICKS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False, "": False}
 CANCELLED = "You did not give access. Nothing has changed. Try again."
 
 
@@ -57,7 +58,9 @@ def _finish_consent() -> Response:
     who = (current_practice_id(), guards.current_user_id(), guards.browser_key())
     if "error" in request.args:
         auth.cancel_consent(*who, state)
-        raise ConsentRefused(CANCELLED)
+        # Changing one's mind is no error: whoever asks how, the person is back on the page.
+        flash(CANCELLED, "danger")
+        return _to_settings(xero="refused")
     connected = auth.handle_callback(*who, request.args.get("code", ""), state)
     _ring_first_sync()
     # The page tells it once: the message lives in the session, not in the address.
@@ -80,7 +83,7 @@ def disconnect() -> Response:
     """End the connection; always succeeds on our side."""
     body = _body()
     result = wiring.xero_auth().disconnect(
-        current_practice_id(), remove_links=_is_true(body.get("remove_links", False))
+        current_practice_id(), remove_links=_is_true(body, "remove_links")
     )
     if not guards.wants_json():
         flash(result.sentence, "success" if result.confirmed_by_xero else "warning")
@@ -146,5 +149,11 @@ def _body() -> dict[str, Any]:
     return json_body() if request.is_json else dict(request.form)
 
 
-def _is_true(value: object) -> bool:
-    return value is True or value in {"true", "on", "1"}
+def _is_true(body: dict[str, Any], name: str) -> bool:
+    """Return what *body* says for *name*, as JSON or as a form's tick; refuse anything else."""
+    value = body.get(name, False)
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str) or value not in TICKS:
+        raise InvalidInput(f"{name} is either true or false.", field=name)
+    return TICKS[value]

@@ -11,6 +11,8 @@ from typing import Any
 from flask import request
 
 from dashboard.services.refusals import InvalidInput
+from dashboard.views import guards
+from dashboard.views.json_values import decoded
 
 MAXIMUM = 500
 
@@ -50,10 +52,10 @@ def _cursor(given: str) -> dict[str, Any] | None:
     if not given:
         return None
     try:
-        place = json.loads(base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)))
+        place = decoded(base64.urlsafe_b64decode(given + "=" * (-len(given) % 4)))
     except (ValueError, binascii.Error) as broken:
         raise _broken_cursor() from broken
-    if not isinstance(place, dict):
+    if not isinstance(place, dict) or any(guards.has_nul(value) for value in place.values()):
         raise _broken_cursor()
     return place
 

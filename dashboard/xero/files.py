@@ -63,8 +63,11 @@ _FOLDER = WireDecoder(_Folder)
 _FOLDERS = WireDecoder(list[_Folder])
 _FILE = WireDecoder(_File)
 _FILES = WireDecoder(_Files)
-_ASSOCIATION = WireDecoder(_Association)
 _ASSOCIATIONS = WireDecoder(list[_Association])
+# One object as documented; an array of one is understood too, because it is stored by then.
+_MADE: WireDecoder[_Association | list[_Association]] = WireDecoder(
+    _Association | list[_Association]  # type: ignore[arg-type]  # a union is decoded all the same
+)
 
 
 class FilesApi:
@@ -145,7 +148,9 @@ class FilesApi:
             {"ObjectId": contact_id, "ObjectGroup": CONTACT},
             idempotency_key,
         )
-        return _association(decode(answer, _ASSOCIATION))
+        made = decode(answer, _MADE)
+        wires = made if isinstance(made, list) else [made]
+        return _association(wires[0] if wires else _Association())
 
     def associations(self, file_id: str) -> tuple[Association, ...]:
         """Return where the file is shown."""

@@ -58,9 +58,14 @@ class TestSettings:
             ("PUBLIC_URL", "http://practice.example"),
             ("XERO_MINUTE_LIMIT", "0"),
             ("XERO_DAY_LIMIT", "many"),
+            ("XERO_DAY_LIMIT", "²"),
+            ("XERO_DAY_LIMIT", "1" * 5000),
+            ("PUBLIC_URL", "http://localhost:eight"),
             ("CLAMD_URL", "localhost:3310"),
             ("DOCUMENT_STORE_URL", "documents"),
             ("RECONCILE_LAG", "-1"),
+            ("RECONCILE_LAG", "nan"),
+            ("RECONCILE_LAG", "inf"),
             ("XERO_PKCE", "maybe"),
         ],
     )
@@ -68,6 +73,16 @@ class TestSettings:
         [sentence] = _problems(**{name: value})
         assert sentence.startswith(f"{name} is malformed: ")
         assert sentence.endswith(".")
+
+    def test_a_key_written_for_addresses_is_the_same_key(self) -> None:
+        raw = bytes(range(224, 256))
+        plain, for_addresses = base64.b64encode(raw), base64.urlsafe_b64encode(raw).rstrip(b"=")
+        assert plain != for_addresses
+        read = [
+            Settings.from_environment({**COMPLETE, "TOKEN_MASTER_KEYS": f"1:{key.decode()}"})
+            for key in (plain, for_addresses)
+        ]
+        assert read[0].token_master_keys == read[1].token_master_keys
 
     def test_no_secret_is_shown(self) -> None:
         shown = repr(Settings.from_environment(COMPLETE))

@@ -94,6 +94,13 @@ class TestRequestsWithoutToken:
         assert answer.status_code == 403
         assert answer.content_type == "application/problem+json"
         assert answer.json["code"] == "csrf"
+        assert "X-CSRFToken" in answer.json["detail"]
+
+    def test_somebody_without_a_session_is_asked_to_sign_in(self, visitor: FlaskClient) -> None:
+        answer = visitor.post(f"{API}/sync", json={})
+        assert answer.status_code == 401
+        assert answer.content_type == "application/problem+json"
+        assert answer.json["code"] == "signed_out"
 
     def test_a_panel_without_a_session_is_told_so_and_never_redirected(
         self, visitor: FlaskClient
@@ -102,6 +109,42 @@ class TestRequestsWithoutToken:
         assert answer.status_code == 401
         assert answer.headers["HX-Trigger"] == "session-ended"
         assert "Set-Cookie" not in answer.headers
+
+
+class TestTextThatCannotBeStored:
+    @pytest.mark.parametrize(
+        "path",
+        ["/api/clients?q=%00", "/api/documents?q=%00", "/clients?q=a%00b", "/documents?type=%00"],
+    )
+    def test_an_address_with_a_nul_is_refused(self, browser: Browser, path: str) -> None:
+        assert browser.get(path).status_code == 422
+
+    def test_nobody_signs_in_with_a_nul(self, visitor: FlaskClient, admin: User) -> None:
+        answer = Browser(visitor).sign_in(f"{admin.email}\0", factories.PASSWORD)
+        assert answer.status_code == 401
+
+    @pytest.mark.parametrize("body", [b'{"name": "\\ud800"}', b'{"name": NaN}', b"[" * 100_000])
+    def test_what_is_no_json_is_refused(self, browser: Browser, body: bytes) -> None:
+        headers = {"Content-Type": "application/json", "X-CSRFToken": browser.csrf_token}
+        answer = browser.http.post("/api/clients", data=body, headers=headers)
+        assert answer.status_code == 422
+        assert browser.get_json("/api/clients")["items"] == []
+
+
+class TestMethods:
+    def test_the_answer_names_what_the_address_takes(self, browser: Browser) -> None:
+        answer = browser.send_json("PUT", f"{API}/sync")
+        assert answer.status_code == 405
+        assert answer.headers["Allow"] == "OPTIONS, POST"
+
+    def test_disconnecting_takes_true_or_false_and_nothing_like_it(
+        self, browser: Browser, world: World
+    ) -> None:
+        connect(browser, world)
+        answer = browser.send_json("POST", f"{API}/disconnect", {"remove_links": "maybe"})
+        assert answer.status_code == 422
+        assert answer.json["field"] == "remove_links"
+        assert browser.get_json(f"{API}/status")["status"] == "active"
 
 
 class TestUploads:

@@ -128,6 +128,15 @@ class TestRefusedConsent:
         )
         assert browser.get_json(f"{API}/status")["status"] == "not_connected"
 
+    @pytest.mark.parametrize("accepted", ["*/*", "application/json"])
+    def test_cancelling_is_no_error_whatever_is_asked_for(
+        self, browser: Browser, world: World, accepted: str
+    ) -> None:
+        parts = urlsplit(give_consent(world, start(browser), cancel=True))
+        answer = browser.get(f"{parts.path}?{parts.query}", headers={"Accept": accepted})
+        assert answer.status_code == 303
+        assert answer.headers["Location"].startswith("/settings")
+
     def test_a_forged_state_is_refused(self, browser: Browser, world: World) -> None:
         start(browser)
         place = come_back(browser, "http://localhost:8000" + f"{API}/callback?code=x&state=forged")

@@ -18,7 +18,7 @@ from dashboard.database import db
 from dashboard.models import Alert, AlertCause, ConnectionStatus, User, XeroConnection
 from dashboard.services.refusals import ConnectionNotUsable
 from dashboard.simulator import World
-from dashboard.xero import Priority, XeroError
+from dashboard.xero import Priority, XeroError, XeroMustWait
 from tests.flows.test_connect import API, connect
 from tests.support.browser import Browser
 
@@ -139,6 +139,30 @@ class TestTrouble:
         ):
             pytest.fail("nothing can be called without access")
         assert status_of(session) == ConnectionStatus.ACTIVE
+        connection = session.scalars(select(XeroConnection)).one()
+        # No call worked, so the connection must not look healthier than it is.
+        assert connection.consecutive_errors == 1
+        assert connection.last_error == "Xero does not accept this installation's app."
+
+    @pytest.mark.parametrize(
+        ("fault", "asked", "paused"),
+        [
+            ("429-concurrent", 0, 2),
+            ("429-minute", 0, 60),
+            ("429-minute", 7, 7),
+            ("429-day", 10_000_000, 86_400),
+        ],
+    )
+    def test_a_limit_pauses_as_long_as_it_is_worth(
+        self, connection: XeroConnection, world: World, fault: str, asked: int, paused: float
+    ) -> None:
+        world.faults.arm(fault, path="/api.xro/", retry_after=asked)
+        with (
+            pytest.raises(XeroMustWait) as waiting,
+            wiring.xero_auth().calling(connection.practice_id, Priority.PERSON) as call,
+        ):
+            call.xero.accounting.organisation()
+        assert waiting.value.seconds == pytest.approx(paused, abs=2)
 
     def test_a_true_refusal_is_on_every_page(
         self, browser: Browser, expired: XeroConnection, world: World, session: Session

@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 import redis
 from flask import Flask
+from sqlalchemy.orm import Session
 
+from dashboard.clock import utcnow
 from dashboard.config import Settings
 from dashboard.embedded import start_redis
+from dashboard.models import ConnectionStatus, Practice
 from dashboard.services.refusals import NotConnected
 from jobs.queue import JsonQueue, workers_alive
 from jobs.stopping import Stopping
 from jobs.worker import ChaseWorker
+from tests import factories
 from tests.support.servers import Running, revived_redis, worker
 
 
@@ -58,6 +62,20 @@ class TestBurst:
         assert (tmp_path / "a").exists()
         assert (tmp_path / "b").exists()
         assert queue.count == 0
+
+    def test_the_command_needs_no_poke_and_no_scheduler(
+        self, environment: dict[str, str], practice: Practice, session: Session
+    ) -> None:
+        connection = factories.make_connection(
+            practice, status=ConnectionStatus.DISCONNECTED, health_due_at=utcnow()
+        )
+        connection.refresh_token_encrypted = "a token that nobody has erased yet"
+        session.commit()
+        with worker(environment, "--burst") as process:
+            process.wait_until(lambda: process.process.poll() == 0)
+        session.rollback()
+        session.refresh(connection)
+        assert connection.refresh_token_encrypted is None
 
     def test_finished_jobs_leave_nothing_in_redis(
         self,

@@ -217,6 +217,25 @@ class TestWaiting:
         assert row.push is not None
         assert row.push.next_attempt_at == LATER
 
+    @pytest.mark.parametrize(
+        "held",
+        [{"status": ConnectionStatus.DISCONNECTED}, {"push_documents_to_xero": False}],
+    )
+    def test_what_is_on_hold_has_no_next_attempt(
+        self,
+        session: Sessions,
+        practice: Practice,
+        connection: XeroConnection,
+        client: Client,
+        held: dict[str, Any],
+    ) -> None:
+        make_push(connection, accepted(client))
+        _set(connection, waits_until=LATER, **held)
+        row = documents.page(session, practice.id, now=NOW).rows[0]
+        assert row.tab == "on_hold"
+        assert row.push is not None
+        assert row.push.next_attempt_at is None
+
     def test_a_virus_check_to_come_is_not_xeros_fault(
         self, session: Sessions, practice: Practice, connection: XeroConnection, client: Client
     ) -> None:
@@ -257,7 +276,14 @@ class TestPages:
         assert moments == sorted(moments, reverse=True)
 
     @pytest.mark.parametrize(
-        "cursor", [{}, {"created_at": "x", "id": str(uuid4())}, {"created_at": 3, "id": None}]
+        "cursor",
+        [
+            {},
+            {"created_at": "x", "id": str(uuid4())},
+            {"created_at": 3, "id": None},
+            {"created_at": "2026-01-01T00:00:00", "id": str(uuid4())},
+            {"created_at": "0001-01-01T00:00:00+14:00", "id": str(uuid4())},
+        ],
     )
     def test_a_broken_cursor_is_refused(
         self, session: Sessions, practice: Practice, cursor: dict[str, Any]

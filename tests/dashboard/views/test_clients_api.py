@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from uuid import uuid4
 
+import pytest
 from flask.testing import FlaskClient
 
 from dashboard.models import Practice, User
@@ -75,6 +78,12 @@ class TestList:
         factories.make_client(practice, name="Bea")
         found = browser.get_json("/api/clients?q=lovelace")
         assert [client["name"] for client in found["items"]] == ["Ada"]
+
+    @pytest.mark.parametrize("name", ["\0", "\ud800"])
+    def test_a_place_that_no_name_has_is_refused(self, browser: Browser, name: str) -> None:
+        place = json.dumps({"name": name, "id": str(uuid4())})
+        cursor = base64.urlsafe_b64encode(place.encode()).decode()
+        assert browser.get(f"/api/clients?cursor={cursor}").status_code == 422
 
     def test_a_broken_page_is_refused(self, browser: Browser) -> None:
         for query in ("limit=0", "limit=501", "limit=x", "cursor=%21", "cursor=e30"):

@@ -174,7 +174,8 @@ class TestHistory:
         assert answer["finished_at"].endswith("Z")
 
     def test_a_broken_question_is_refused(self, browser: Browser) -> None:
-        for query in ("limit=0", "limit=501", "cursor=x", "cursor=e30", "kind=x", "status=x"):
+        odd = ("limit=%C2%B2", "limit=" + "9" * 5000)
+        for query in (*odd, "limit=0", "limit=501", "cursor=x", "cursor=e30", "kind=x", "status=x"):
             answer = browser.get(f"{XERO}/sync-history?{query}")
             assert answer.status_code == 422, query
             assert answer.mimetype == "application/problem+json"

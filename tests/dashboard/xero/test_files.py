@@ -200,6 +200,15 @@ class TestAssociations:
         assert sent.headers["Idempotency-Key"] == "assoc-1"
 
     @responses.activate
+    @pytest.mark.parametrize("answered", [[ASSOCIATION], []])
+    def test_an_array_where_one_object_is_documented_means_done(
+        self, xero: XeroClient, answered: list[dict[str, str]]
+    ):
+        responses.post(f"{ROOT}/Files/f1/Associations", status=201, json=answered)
+        made = xero.files.associate("f1", "c1", "assoc-1")
+        assert made.object_id == ("c1" if answered else None)
+
+    @responses.activate
     def test_where_a_file_is_shown_can_be_looked_up(self, xero: XeroClient):
         wire = {**ASSOCIATION, "SendWithObject": "false", "Size": "12357"}
         responses.get(f"{ROOT}/Files/f1/Associations", json=[wire])
