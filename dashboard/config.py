@@ -114,10 +114,10 @@ class Settings:
 
 
 EXAMPLE_REDIS = "give an address such as redis://localhost:6379/0"
-EXAMPLE_SECRET = "give at least 32 random characters, such as `openssl rand -hex 32` prints"  # noqa: S105
+EXAMPLE_SECRET = "give at least 16 random characters, such as `openssl rand -hex 32` prints"  # noqa: S105
 EXAMPLE_KEYS = "give `1:` and 32 random bytes in base64, such as `openssl rand -base64 32` prints"
 EXAMPLE_APP = "it is shown on the app's page at developer.xero.com"
-SECRET_KEY_MIN = 32
+SECRET_KEY_MIN = 16
 
 
 class _Reader:

@@ -154,9 +154,11 @@ class DocumentService:
         return document
 
     def accept(self, practice_id: UUID, user_id: UUID | None, document_id: UUID) -> ClientDocument:
-        """Accept a document and, if Xero is connected, promise to send it: one commit.
+        """Accept a document and, once Xero was connected, promise to send it: one commit.
 
-        Accepting twice changes nothing; one that was rejected may be accepted after all.
+        After a disconnection the promise is held for the organisation that was left, and kept when
+        it is connected again. Accepting twice changes nothing; one that was rejected may be
+        accepted after all.
         """
         document = self._document(practice_id, document_id)
         if document.scan_status == ScanStatus.INFECTED:
@@ -201,7 +203,7 @@ class DocumentService:
 
         Ids that are not the practice's, or not accepted, are passed over. Raises `NotConnected`.
         """
-        if self._connection_id(practice_id) is None:
+        if not self._is_connected(practice_id):
             self._session.rollback()
             raise NotConnected
         documents = self._session.scalars(
@@ -264,7 +266,7 @@ class DocumentService:
         document.updated_at = self._clock()
 
     def _promise(self, document: ClientDocument, line: push_timeline.Line) -> bool:
-        """Insert the push unless there is one or Xero is not connected; say whether it is new."""
+        """Insert the push unless it is there or Xero never was connected; say if it is new."""
         connection_id = self._connection_id(document.practice_id)
         if connection_id is None:
             return False
@@ -301,12 +303,21 @@ class DocumentService:
         return True
 
     def _connection_id(self, practice_id: UUID) -> UUID | None:
+        """Return the current connection, else the one that was left last."""
+        is_left = XeroConnection.status == ConnectionStatus.DISCONNECTED
         return self._session.scalar(
-            select(XeroConnection.id).where(
-                XeroConnection.practice_id == practice_id,
-                XeroConnection.status != ConnectionStatus.DISCONNECTED,
-            )
+            select(XeroConnection.id)
+            .where(XeroConnection.practice_id == practice_id)
+            .order_by(is_left, XeroConnection.disconnected_at.desc())
+            .limit(1)
         )
+
+    def _is_connected(self, practice_id: UUID) -> bool:
+        current = select(XeroConnection.id).where(
+            XeroConnection.practice_id == practice_id,
+            XeroConnection.status != ConnectionStatus.DISCONNECTED,
+        )
+        return self._session.scalar(current) is not None
 
     def _has_push(self, document_id: UUID) -> bool:
         found = select(XeroFilePush.id).where(XeroFilePush.document_id == document_id).limit(1)

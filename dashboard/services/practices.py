@@ -16,7 +16,7 @@ from dashboard.models import Practice, Role, User
 from dashboard.secret import Secret
 from dashboard.services.refusals import Conflict, InvalidInput, NotFound
 
-PASSWORD_MIN = 10
+PASSWORD_MIN = 8
 NAME_MAX = 255
 
 

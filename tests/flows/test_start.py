@@ -32,7 +32,7 @@ def test_missing_settings_are_named(command: list[str]) -> None:
     assert "Traceback" not in done.stderr
     for sentence in (
         "REDIS_URL is malformed: give redis://…, rediss://… or unix://….",
-        "SECRET_KEY is not set: give at least 32 random characters",
+        "SECRET_KEY is not set: give at least 16 random characters",
         "TOKEN_MASTER_KEYS is not set: ",
         "XERO_CLIENT_ID is not set: ",
         "XERO_CLIENT_SECRET is not set: ",

@@ -11,7 +11,18 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from dashboard.models import Client, ClientDocument, Practice, PushStatus, User, XeroFilePush
+from dashboard.clock import utcnow
+from dashboard.models import (
+    Client,
+    ClientDocument,
+    ConnectionStatus,
+    Practice,
+    PushStatus,
+    User,
+    XeroConnection,
+    XeroFilePush,
+)
+from dashboard.queries.due import practices_to_push
 from tests import factories
 from tests.support.browser import Browser
 
@@ -108,6 +119,25 @@ class TestJson:
         answer = browser.send_json("POST", f"/api/documents/{document.id}/accept")
         assert answer.json["status"] == "accepted"
         assert answer.json["push"] is None
+
+    def test_after_a_disconnection_the_promise_is_held_until_reconnecting(
+        self, browser: Browser, document: ClientDocument, session: Session
+    ) -> None:
+        session.execute(
+            update(XeroConnection).values(
+                status=ConnectionStatus.DISCONNECTED, disconnected_at=utcnow()
+            )
+        )
+        session.commit()
+        path = f"/api/documents/{document.id}"
+        answer = browser.send_json("POST", f"{path}/accept")
+        assert answer.json["push"]["status"] == "pending"
+        assert answer.json["push"]["next_attempt_at"] is None
+        assert "On hold" in browser.get(f"/documents/{document.id}").text
+        assert practices_to_push(session, utcnow()) == []
+        session.execute(update(XeroConnection).values(status=ConnectionStatus.ACTIVE))
+        session.commit()
+        assert practices_to_push(session, utcnow()) == [document.practice_id]
 
     def test_rejecting(self, browser: Browser, document: ClientDocument) -> None:
         answer = browser.send_json("POST", f"/api/documents/{document.id}/reject")
