@@ -162,9 +162,11 @@ class TestRefusals:
         assert "password" in found.sentence
         assert found.fix == "Save it without a password and upload it again."
 
-    # Named, because an archive holds the time it was made at and test ids must be the same in every worker.
+    # Named, because an archive holds the time it was made at, and ids must not differ by worker.
     @pytest.mark.parametrize(
-        "broken", [b"PK\x03\x04" + b"\x00" * 50, archive(a=b"x")[:40]], ids=["header alone", "cut short"]
+        "broken",
+        [b"PK\x03\x04" + b"\x00" * 50, archive(a=b"x")[:40]],
+        ids=["header alone", "cut short"],
     )
     def test_a_damaged_archive_is_no_document(self, broken: bytes) -> None:
         assert "damaged ZIP" in refused("a.docx", broken).sentence
