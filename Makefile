@@ -9,7 +9,7 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --genera
 # Requirements are checked by hash: constraints of this machine's own must not mix in.
 CLEAN := env -u PIP_CONSTRAINT -u UV_CONSTRAINT -u PIP_USER -u PIP_TARGET
 
-.PHONY: help setup demo check format types test live lock
+.PHONY: help setup demo check format types test storm live lock
 
 help: ## Print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) \
@@ -28,6 +28,9 @@ test: setup $(VENV)/.tests ## Run all tests; they start their own Redis, Postgre
 	@TEST_DATABASE=postgresql $(PYTHON) -m pytest -n auto -p tests.support.layers $(ARGS)
 	@echo 'On SQLite, everything:'
 	@$(PYTHON) -m pytest -n auto -p tests.support.layers $(ARGS)
+
+storm: setup $(VENV)/.tests ## Run the long fault harnesses (minutes), or those named in ARGS
+	@$(PYTHON) -m tests.storm $(ARGS)
 
 check: format types test ## Check formatting, lint and types, then run all tests
 

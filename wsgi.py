@@ -2,15 +2,23 @@
 
 import sys
 
-from flask.cli import load_dotenv
+import click
+from flask.cli import ScriptInfo, load_dotenv
 from flask.helpers import get_load_dotenv
 
 from dashboard import demo
 from dashboard.app import create_app, start_logging
 from dashboard.config import SettingsError
+from dashboard.doctor import check_master_keys, refuse_to_start
 
-# gunicorn tries again and again with another worker unless one ends with just this status.
-WILL_NEVER_START = 3
+
+def _serves_pages() -> bool:
+    """Tell a web server, `flask run` among them, from every other `flask` command."""
+    command = click.get_current_context(silent=True)
+    if command is None or command.find_object(ScriptInfo) is None:
+        return True
+    return command.info_name == "run"
+
 
 # The `flask` command reads .env by itself, gunicorn does not.
 if get_load_dotenv():
@@ -19,7 +27,7 @@ start_logging()
 try:
     # The demo makes its own settings; everything else reads the environment.
     app = create_app(demo.settings() if demo.is_asked_for(sys.argv) else None)
+    if _serves_pages():
+        check_master_keys(app)
 except SettingsError as wrong:
-    for sentence in wrong.problems:
-        sys.stderr.write(f"{sentence}\n")
-    sys.exit(WILL_NEVER_START)
+    refuse_to_start(wrong)

@@ -11,6 +11,7 @@ from flask import Flask
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from sqlalchemy import make_url
 from whitenoise import WhiteNoise
 
 from dashboard import cli, views
@@ -20,6 +21,7 @@ from dashboard.extensions import babel, csrf, htmx, limiter, login_manager, migr
 
 IDLE_HOURS = 8
 REDIS_SECONDS = 2
+DATABASE_SECONDS = 5
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -73,7 +75,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SETTINGS": settings,
         "SECRET_KEY": settings.secret_key.reveal(),
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
-        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True},
+        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(settings),
         "SESSION_COOKIE_NAME": "__Host-chase" if secure else "chase",
         "SESSION_COOKIE_SECURE": secure,
         "SESSION_COOKIE_HTTPONLY": True,
@@ -91,6 +93,15 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "BABEL_DEFAULT_LOCALE": "en_GB",
         "BABEL_DEFAULT_TIMEZONE": "UTC",
     }
+
+
+def _engine_options(settings: Settings) -> dict[str, object]:
+    options: dict[str, object] = {"pool_pre_ping": True}
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query:
+        # Without it a start waits for minutes on a host that swallows packets.
+        options["connect_args"] = {"connect_timeout": DATABASE_SECONDS}
+    return options
 
 
 def _limits_uri_ok(settings: Settings) -> bool:

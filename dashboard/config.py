@@ -11,6 +11,14 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from dashboard.mail_settings import (
+    EXAMPLE_SENDER,
+    EXAMPLE_SMTP,
+    MailServer,
+    Sender,
+    parse_mail_from,
+    parse_smtp_url,
+)
 from dashboard.secret import Secret
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -65,6 +73,8 @@ class Settings:
     document_store_url: str = ""
     clamd_url: str | None = None
     reconcile_lag: float = 15.0
+    mail_server: MailServer | None = None
+    mail_from: Sender | None = None
 
     @property
     def redirect_uri(self) -> str:
@@ -75,6 +85,11 @@ class Settings:
     def is_https(self) -> bool:
         """Whether browsers reach us over TLS, so that cookies may be `__Host-` and Secure."""
         return self.public_url.startswith("https://")
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether alerts are told by email too, and not on the pages only."""
+        return self.mail_server is not None and self.mail_from is not None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -107,7 +122,10 @@ class Settings:
             ),
             clamd_url=read.optional("CLAMD_URL", _clamd_url, None),
             reconcile_lag=read.optional("RECONCILE_LAG", _seconds, cls.reconcile_lag),
+            mail_server=read.optional("SMTP_URL", parse_smtp_url, None),
+            mail_from=read.optional("MAIL_FROM", parse_mail_from, None),
         )
+        read.both_or_none("SMTP_URL", EXAMPLE_SMTP, "MAIL_FROM", EXAMPLE_SENDER)
         if read.problems:
             raise SettingsError(read.problems)
         return settings
@@ -137,6 +155,14 @@ class _Reader:
     def optional(self, name: str, parse: Callable[[str], T], default: T) -> T:
         value = self._environ.get(name, "").strip()
         return self._parse(name, value, parse) if value else default
+
+    def both_or_none(self, one: str, one_hint: str, other: str, other_hint: str) -> None:
+        """Note what is wrong when only one of two variables is set that need each other."""
+        given = {name for name in (one, other) if self._environ.get(name, "").strip()}
+        if given == {one}:
+            self.problems.append(f"{other} is not set, and {one} needs it: {other_hint}.")
+        elif given == {other}:
+            self.problems.append(f"{one} is not set, and {other} needs it: {one_hint}.")
 
     def _parse(self, name: str, value: str, parse: Callable[[str], T]) -> T:
         try:

@@ -22,6 +22,8 @@ from sqlalchemy import (
     TypeDecorator,
     Uuid,
     event,
+    func,
+    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
@@ -117,6 +119,19 @@ db = SQLAlchemy(metadata=Base.metadata)
 def insert_for(session: AnySession) -> Any:
     """Return the `insert` of the session's database, the one that knows `on_conflict_do_…`."""
     return sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+
+
+def database_time(session: AnySession) -> datetime:
+    """Return the present moment by the database's clock, the one clock that all machines share.
+
+    Opens a transaction. SQLite has no clock of its own: there it is this machine's.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return utcnow()
+    now: datetime = session.execute(
+        select(func.clock_timestamp(type_=DateTime(timezone=True)))
+    ).scalar_one()
+    return now.astimezone(UTC)
 
 
 def prepare_engine(engine: Engine) -> None:

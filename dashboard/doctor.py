@@ -1,8 +1,10 @@
-"""What is wrong with an installation, in sentences."""
+"""What is wrong with an installation, in sentences; and what is so wrong that nothing may start."""
 
 from __future__ import annotations
 
-from typing import cast
+import logging
+import sys
+from typing import NoReturn, cast
 
 import fsspec
 from alembic.runtime.migration import MigrationContext
@@ -10,18 +12,53 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from dashboard.config import PROJECT, Settings
+from dashboard import wiring
+from dashboard.clock import utcnow
+from dashboard.config import PROJECT, Settings, SettingsError
 from dashboard.database import db
-from dashboard.models import XeroConnection
-from dashboard.wiring import outside
+from dashboard.mail import MailDoor, MailServerTrouble
+from dashboard.queries.alerts import mail_trouble
+
+logger = logging.getLogger(__name__)
+
+# gunicorn tries again and again with another worker unless one ends with just this status.
+WILL_NEVER_START = 3
 
 
 def findings(app: Flask) -> list[str]:
     """Return one sentence for each thing that is wrong; an empty list means that all is well."""
-    return [*_database(), *_redis(app), *_document_store(app)]
+    return [*_database(), *_redis(app), *_document_store(app), *_mail()]
+
+
+def check_master_keys(app: Flask) -> None:
+    """Raise `SettingsError` when stored tokens need a master key that is missing or has changed.
+
+    Nothing is known, and nothing raised, while the database does not answer or has no tables yet.
+    """
+    with app.app_context():
+        checks = wiring.key_checks()
+        try:
+            report = checks.examine()
+            if not report.problems:
+                checks.seal(report)
+        except SQLAlchemyError as problem:
+            logger.info("the master keys were not checked: %s", type(problem).__name__)
+            return
+        finally:
+            db.session.remove()
+            # A server that loads the app once and then forks must not share this connection.
+            db.engine.dispose()
+    if report.problems:
+        raise SettingsError(report.problems)
+
+
+def refuse_to_start(wrong: SettingsError) -> NoReturn:
+    """Say what is wrong, a line for each sentence, and end so that nobody tries again."""
+    for sentence in wrong.problems:
+        sys.stderr.write(f"{sentence}\n")
+    sys.exit(WILL_NEVER_START)
 
 
 def _database() -> list[str]:
@@ -37,13 +74,14 @@ def _database() -> list[str]:
 
 
 def _keys() -> list[str]:
-    used = db.session.scalars(
-        select(XeroConnection.key_id).where(XeroConnection.access_token_encrypted.is_not(None))
-    )
-    cipher = outside().cipher
-    missing = sorted({key for key in used if key is not None and not cipher.knows(key)})
+    report = wiring.key_checks().examine()
     return [
-        f"Stored tokens need master key {key}: list it in TOKEN_MASTER_KEYS." for key in missing
+        *report.problems,
+        *(
+            f"{count:,} stored values are still locked with master key {key}:"
+            " run `flask keys rotate`."
+            for key, count in report.left_behind.items()
+        ),
     ]
 
 
@@ -62,3 +100,34 @@ def _document_store(app: Flask) -> list[str]:
     except (ImportError, ValueError, OSError) as problem:
         return [f"The document store cannot be used ({problem}): check DOCUMENT_STORE_URL."]
     return []
+
+
+def _mail() -> list[str]:
+    door = wiring.mail_door()
+    if door is None:
+        return []
+    return [*_mail_server(door), *_mail_kept_back()]
+
+
+def _mail_server(door: MailDoor) -> list[str]:
+    try:
+        door.check()
+    except MailServerTrouble as trouble:
+        said = f" It said: {trouble.said}" if trouble.said else ""
+        return [f"{trouble.sentence} Check SMTP_URL and MAIL_FROM.{said}"]
+    return []
+
+
+def _mail_kept_back() -> list[str]:
+    try:
+        trouble = mail_trouble(db.session, utcnow())
+    except SQLAlchemyError:
+        # Said already, of the database.
+        return []
+    if trouble is None:
+        return []
+    return [
+        f"Emails could not be sent since {trouble.since:%d %B %Y, %H:%M} UTC:"
+        f" {trouble.waiting:,} wait, {trouble.refused:,} were refused for good."
+        f" The last reason: {trouble.error}"
+    ]

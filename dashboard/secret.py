@@ -42,5 +42,12 @@ class Secret:
     def __format__(self, _format_spec: str) -> str:
         return MASK
 
+    def __dir__(self) -> list[str]:
+        # Debuggers and inspectors show what is listed here.
+        return ["reveal"]
+
     def __reduce_ex__(self, _protocol: Any) -> NoReturn:
+        raise TypeError("A secret is never pickled or copied into a queue.")
+
+    def __getstate__(self) -> NoReturn:
         raise TypeError("A secret is never pickled or copied into a queue.")

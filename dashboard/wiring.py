@@ -10,6 +10,7 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from datetime import datetime
 from threading import get_ident
 from typing import cast
 
@@ -20,14 +21,27 @@ from redis import Redis
 from dashboard.clock import utcnow
 from dashboard.config import Settings
 from dashboard.crypto import TokenCipher
-from dashboard.database import db
+from dashboard.database import database_time, db
+from dashboard.mail import MailDoor
 from dashboard.secret import Secret
+from dashboard.services.alert_checks import AlertChecks
+from dashboard.services.alert_mail import AlertMailService
+from dashboard.services.alert_mail_writer import AlertMailWriter
+from dashboard.services.alert_promises import MailPromises
 from dashboard.services.alerts import AlertService
+from dashboard.services.answer_meaning import AnswerMeaning
 from dashboard.services.call_notes import CallNotes
 from dashboard.services.clients import ClientService
+from dashboard.services.connecting import Connecting
 from dashboard.services.connection_truth import ConnectionTruth
+from dashboard.services.consent import ConsentService
+from dashboard.services.consent_attempts import ConsentAttempts
 from dashboard.services.documents import DocumentService
 from dashboard.services.import_drafts import ImportDraftService
+from dashboard.services.key_checks import KeyChecks
+from dashboard.services.key_rotation import KeyRotation
+from dashboard.services.leaving import Leaving
+from dashboard.services.organisation_comparison import OrganisationComparison
 from dashboard.services.practices import PracticeService
 from dashboard.services.preferences import PreferenceService
 from dashboard.services.token_custody import TokenCustody
@@ -39,6 +53,7 @@ from dashboard.storage import DocumentStore
 from dashboard.xero import Exchange, Governor, Limits, Priority, Transport, XeroClient, XeroOAuth
 
 EXTENSION = "chase_xero"
+HASTY_SECONDS = 6.0
 
 
 class Outside:
@@ -60,6 +75,14 @@ class Outside:
         )
         self.transport = Transport(
             self.governor, settings.xero_api_url, on_exchange=self._note_exchange
+        )
+        # Somebody waits for these calls in front of a page: each ends sooner than a worker's.
+        self.hasty_transport = Transport(
+            self.governor,
+            settings.xero_api_url,
+            adapter=self.transport.adapter,
+            total_seconds=HASTY_SECONDS,
+            on_exchange=self._note_exchange,
         )
         self.oauth = XeroOAuth(
             self.transport,
@@ -95,6 +118,23 @@ class Outside:
             priority=priority,
         )
 
+    def make_hasty_client(
+        self,
+        *,
+        tenant_id: str,
+        access: Secret,
+        refresh_access: Callable[[], Secret],
+        priority: Priority,
+    ) -> XeroClient:
+        """Return a client of one organisation whose calls end within seconds."""
+        return XeroClient(
+            self.hasty_transport,
+            tenant_id=tenant_id,
+            access=access,
+            refresh_access=refresh_access,
+            priority=priority,
+        )
+
 
 def outside() -> Outside:
     """Return this process's connections to the world outside."""
@@ -114,9 +154,54 @@ def owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{get_ident()}"
 
 
+def shared_clock() -> datetime:
+    """Return the time that all machines share, whatever their own clocks say."""
+    return database_time(db.session)
+
+
 def alerts() -> AlertService:
     """Return the service that opens and closes alerts."""
-    return AlertService(session=db.session, clock=utcnow)
+    promises = MailPromises(session=db.session) if settings().sends_mail else None
+    return AlertService(session=db.session, clock=utcnow, promises=promises)
+
+
+def alert_checks() -> AlertChecks:
+    """Return the service for the alerts that time alone brings."""
+    return AlertChecks(session=db.session, alerts=alerts(), clock=utcnow)
+
+
+def mail_door() -> MailDoor | None:
+    """Return the door to the mail server; None where no email is sent."""
+    server, sender = settings().mail_server, settings().mail_from
+    return MailDoor(server, sender) if server and sender else None
+
+
+def alert_mails() -> AlertMailService | None:
+    """Return the service that sends what alerts promised; None where no email is sent."""
+    door = mail_door()
+    if door is None:
+        return None
+    return AlertMailService(
+        session=db.session,
+        door=door,
+        writer=alert_mail_writer(),
+        promises=MailPromises(session=db.session),
+        clock=shared_clock,
+        owner=owner(),
+        should_stop=outside().should_stop,
+    )
+
+
+def alert_mail_writer(clock: Callable[[], datetime] = utcnow) -> AlertMailWriter:
+    """Return what writes the emails about alerts."""
+    templates = current_app.jinja_env
+
+    def render(template: str, **values: object) -> str:
+        return templates.get_template(template).render(**values)
+
+    return AlertMailWriter(
+        session=db.session, render=render, public_url=settings().public_url, clock=clock
+    )
 
 
 def practices() -> PracticeService:
@@ -132,24 +217,55 @@ def preferences() -> PreferenceService:
 def xero_auth() -> XeroAuthService:
     """Return the service that connects, keeps and ends connections."""
     world = outside()
-    truth = ConnectionTruth(session=db.session, alerts=alerts(), clock=utcnow)
+    truth = ConnectionTruth(session=db.session, alerts=alerts(), clock=shared_clock)
     custody = TokenCustody(
         session=db.session,
         oauth=world.oauth,
         cipher=world.cipher,
         truth=truth,
-        clock=utcnow,
+        clock=shared_clock,
         pause=time.sleep,
         owner=owner(),
     )
-    return XeroAuthService(
+    leaving = Leaving(
         session=db.session,
         oauth=world.oauth,
         custody=custody,
         truth=truth,
         alerts=alerts(),
-        make_client=world.make_client,
+        clock=shared_clock,
+    )
+    connecting = Connecting(
+        session=db.session, custody=custody, leaving=leaving, alerts=alerts(), clock=shared_clock
+    )
+    consents = ConsentService(
+        session=db.session,
+        oauth=world.oauth,
+        custody=custody,
+        attempts=ConsentAttempts(session=db.session, custody=custody, clock=utcnow),
+        connecting=connecting,
+        leaving=leaving,
+        comparison=OrganisationComparison(session=db.session),
+        make_client=world.make_hasty_client,
         clock=utcnow,
+    )
+    meaning = AnswerMeaning(
+        session=db.session,
+        oauth=world.oauth,
+        custody=custody,
+        truth=truth,
+        leaving=leaving,
+        keys=key_checks(),
+    )
+    return XeroAuthService(
+        session=db.session,
+        custody=custody,
+        truth=truth,
+        consents=consents,
+        meaning=meaning,
+        leaving=leaving,
+        make_client=world.make_client,
+        clock=shared_clock,
     )
 
 
@@ -162,6 +278,18 @@ def xero_sync() -> XeroSyncService:
         clock=utcnow,
         owner=owner(),
         should_stop=outside().should_stop,
+    )
+
+
+def key_checks() -> KeyChecks:
+    """Return what compares the listed master keys with the stored values."""
+    return KeyChecks(session=db.session, cipher=outside().cipher, clock=utcnow)
+
+
+def key_rotation() -> KeyRotation:
+    """Return the service that locks every stored value with the newest master key."""
+    return KeyRotation(
+        session=db.session, cipher=outside().cipher, checks=key_checks(), clock=utcnow
     )
 
 

@@ -10,8 +10,14 @@ from jobs.sweeping import sweep_for
 
 
 def sweep() -> None:
-    """Queue a check for every connection whose hour is over."""
+    """Queue a check for every connection whose hour is over, and an end for consents left open."""
     sweep_for("health-check", due.connections_to_check)
+    sweep_for("consent-return", due.consents_to_give_back)
+
+
+def give_back_consent(attempt_id: str) -> None:
+    """Give back a consent whose question nobody answered."""
+    wiring.xero_auth().give_back_abandoned(UUID(attempt_id))
 
 
 def check_connection(connection_id: str) -> None:

@@ -33,6 +33,9 @@ FUNCTIONS = {
     "file-push": "jobs.file_push.push_practice",
     "file-retry": "jobs.file_retry.retry_practice",
     "health-check": "jobs.health_check.check_connection",
+    "consent-return": "jobs.health_check.give_back_consent",
+    "alert-check": "jobs.alert_check.check_practice",
+    "alert-mail": "jobs.alert_mail.send_due",
 }
 
 

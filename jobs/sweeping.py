@@ -12,7 +12,7 @@ from dashboard.clock import utcnow
 from dashboard.database import db, reading_only
 from jobs.queue import poke_all
 
-Due = Callable[[Session, datetime], Sequence[UUID]]
+Due = Callable[[Session, datetime], Sequence[UUID] | Sequence[str]]
 
 
 def sweep_for(kind: str, due: Due) -> int:

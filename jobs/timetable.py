@@ -1,4 +1,4 @@
-"""The timetable: the five background jobs by name, as sweeps every few seconds.
+"""The timetable: every background job by its name, as sweeps every few seconds.
 
 The periods people know (tokens every 25 minutes, contacts every 15, failed pushes every 5, health
 every hour) are due times of each practice in the database, spread so that ten thousand practices
@@ -31,6 +31,8 @@ TIMETABLE = (
     Sweep("xero-file-push", "jobs.file_push.sweep", 5),
     Sweep("xero-file-retry", "jobs.file_retry.sweep", 10),
     Sweep("xero-health-check", "jobs.health_check.sweep", 30),
+    Sweep("alert-check", "jobs.alert_check.sweep", 30),
+    Sweep("alert-mail", "jobs.alert_mail.sweep", 10),
 )
 
 

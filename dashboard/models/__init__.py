@@ -6,9 +6,10 @@ May import: `dashboard.database`, `dashboard.clock`. Importing this package load
 that migrations see them. Read `xero_file_push.py` first: it shows how leases and history look.
 """
 
-from dashboard.models.alert import Alert, AlertCause
+from dashboard.models.alert import Alert, AlertCause, AlertMail
 from dashboard.models.client import Client, Tag, TagSource, client_tags
 from dashboard.models.document import ClientDocument, DocumentStatus, ScanStatus
+from dashboard.models.key_check import KeyCheck
 from dashboard.models.practice import Practice, PracticeSalt, Role, User
 from dashboard.models.sync_run import (
     DraftDecision,
@@ -31,6 +32,7 @@ from dashboard.models.xero_file_push import PushEvent, PushStatus, XeroFilePush,
 __all__ = [
     "Alert",
     "AlertCause",
+    "AlertMail",
     "Client",
     "ClientDocument",
     "ConnectionStatus",
@@ -38,6 +40,7 @@ __all__ = [
     "DraftDecision",
     "ImportDraft",
     "ItemOutcome",
+    "KeyCheck",
     "MatchDecision",
     "OAuthAttempt",
     "Practice",

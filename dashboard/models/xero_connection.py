@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, Text, cast, or_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dashboard.database import Base, Identified, Short, Timestamped, words
@@ -85,6 +85,8 @@ class XeroConnection(Identified, Timestamped, Base):
     last_sync_contact_count: Mapped[int | None]
     last_error: Mapped[str | None]
     last_error_at: Mapped[datetime | None]
+    last_error_status: Mapped[int | None]
+    last_error_reference: Mapped[str | None] = mapped_column(Short)
     consecutive_errors: Mapped[int] = mapped_column(default=0)
     last_good_call_at: Mapped[datetime | None]
     last_call_at: Mapped[datetime | None]
@@ -107,17 +109,23 @@ class XeroConnection(Identified, Timestamped, Base):
     push_lease_owner: Mapped[str | None] = mapped_column(Short)
     push_lease_until: Mapped[datetime | None]
 
-    @property
-    def is_usable(self) -> bool:
-        """Whether calls to Xero make sense at all."""
-        return self.status == ConnectionStatus.ACTIVE
+    @classmethod
+    def allows(cls, scope: str) -> ColumnElement[bool]:
+        """Return the condition that the person allowed *scope*; a full scope includes its `.read`.
+
+        The list is looked at as text, quotes included: so both databases can do it alike.
+        """
+        text = cast(cls.scopes, Text)
+        names = sorted({scope, scope.removesuffix(".read")})
+        return or_(*(text.contains(f'"{name}"', autoescape=True) for name in names))
 
 
 class OAuthAttempt(Identified, Base):
     """One press of Connect: its state and nonce, bound to a browser session, good once.
 
-    When the person consented to several organisations it also keeps the tokens (encrypted) and the
-    list to choose from, until a choice is made or ten minutes are over.
+    When a person has to choose among organisations, or to say whether to leave the one from before,
+    it also keeps the tokens (encrypted), the list to choose from and what the change would mean,
+    until an answer is given or ten minutes are over.
     """
 
     __tablename__ = "oauth_attempts"
@@ -127,8 +135,8 @@ class OAuthAttempt(Identified, Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     browser_hash: Mapped[str] = mapped_column(Short)
     state_hash: Mapped[str] = mapped_column(Short)
-    nonce: Mapped[str] = mapped_column(Short)
-    code_verifier: Mapped[str | None] = mapped_column(Short)
+    nonce_encrypted: Mapped[str]
+    code_verifier_encrypted: Mapped[str | None]
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
@@ -137,4 +145,5 @@ class OAuthAttempt(Identified, Base):
     token_expires_at: Mapped[datetime | None]
     grant: Mapped[dict[str, Any] | None]
     choices: Mapped[list[Any] | None]
+    change: Mapped[dict[str, Any] | None]
     chosen_at: Mapped[datetime | None]

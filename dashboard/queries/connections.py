@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import case, func, select
+from sqlalchemy import and_, case, func, or_, select
 
 from dashboard.database import AnySession
 from dashboard.models import (
@@ -40,6 +40,8 @@ class ConnectionSummary:
     consecutive_errors: int
     last_error: str | None
     last_error_at: datetime | None
+    last_error_status: int | None
+    last_error_reference: str | None
     waits_until: datetime | None
     waits_because: str | None
     last_sync_at: datetime | None
@@ -57,15 +59,29 @@ class ConnectionSummary:
         """Whether the practice holds it now."""
         return self.status != ConnectionStatus.DISCONNECTED
 
+    @property
+    def was_removed_in_xero(self) -> bool:
+        """Whether it was ended inside Xero and not here; only then an error is left with it."""
+        return not self.is_current and self.last_error is not None
+
+    @property
+    def last_look_failed_at(self) -> datetime | None:
+        """When Xero last gave no good answer, if no good one came since."""
+        failed = self.consecutive_errors or self.status == ConnectionStatus.TOKEN_EXPIRED
+        return self.last_error_at if failed else None
+
 
 @dataclass(frozen=True, slots=True)
 class LeavingNumbers:
-    """What a disconnection would touch."""
+    """What a disconnection would touch.
+
+    `waiting_documents` are those that would still go out, `files` what lies in Xero already.
+    """
 
     waiting_documents: int
     clients: int
     mapped_clients: int
-    filed_documents: int
+    files: int
 
 
 def summary(session: AnySession, practice_id: UUID) -> ConnectionSummary | None:
@@ -87,7 +103,7 @@ def summary(session: AnySession, practice_id: UUID) -> ConnectionSummary | None:
         id=connection.id,
         status=connection.status,
         tenant_id=connection.xero_tenant_id,
-        organisation=connection.xero_org_name or "Xero organisation",
+        organisation=connection.xero_org_name or f"Organisation {connection.xero_tenant_id[:8]}",
         short_code=connection.short_code,
         connected_by=connected_by,
         connected_at=connection.connected_at,
@@ -100,6 +116,8 @@ def summary(session: AnySession, practice_id: UUID) -> ConnectionSummary | None:
         consecutive_errors=connection.consecutive_errors,
         last_error=connection.last_error,
         last_error_at=connection.last_error_at,
+        last_error_status=connection.last_error_status,
+        last_error_reference=connection.last_error_reference,
         waits_until=connection.waits_until,
         waits_because=connection.waits_because,
         last_sync_at=connection.last_sync_at,
@@ -118,15 +136,19 @@ def leaving_numbers(session: AnySession, practice_id: UUID, connection_id: UUID)
     """Return the true numbers for the page that asks whether to disconnect."""
     pushes = select(func.count()).where(XeroFilePush.xero_connection_id == connection_id)
     mapped = select(func.count()).where(XeroContactMapping.xero_connection_id == connection_id)
-    waiting, filed, mapped_clients, clients = session.execute(
+    unfinished = or_(
+        XeroFilePush.status.in_([PushStatus.PENDING, PushStatus.UPLOADING]),
+        and_(XeroFilePush.status == PushStatus.FAILED, XeroFilePush.not_before.is_not(None)),
+    )
+    waiting, files, mapped_clients, clients = session.execute(
         select(
-            pushes.where(XeroFilePush.status != PushStatus.ASSOCIATED).scalar_subquery(),
-            pushes.where(XeroFilePush.status == PushStatus.ASSOCIATED).scalar_subquery(),
+            pushes.where(unfinished).scalar_subquery(),
+            pushes.where(XeroFilePush.xero_file_id.is_not(None)).scalar_subquery(),
             mapped.scalar_subquery(),
             select(func.count()).where(Client.practice_id == practice_id).scalar_subquery(),
         )
     ).one()
-    return LeavingNumbers(waiting, clients, mapped_clients, filed)
+    return LeavingNumbers(waiting, clients, mapped_clients, files)
 
 
 def admin_names(session: AnySession, practice_id: UUID) -> list[str]:

@@ -47,6 +47,7 @@ from dashboard.models import (
     XeroFilePush,
 )
 from dashboard.queries.keyset import before_moment
+from dashboard.rules.permissions import FILES, is_granted
 from dashboard.rules.push_sentences import PushCause
 from dashboard.rules.retry_policy import MAX_RETRIES
 from dashboard.rules.status_words import PushFacts, StatusWord, push_word
@@ -110,6 +111,7 @@ class DocumentRow:
     word: StatusWord
     tab: Tab
     held_by: PushCause | None
+    needs_permission: bool
     is_offered: bool
     can_retry: bool
     changed_at: datetime
@@ -230,6 +232,22 @@ def counts(
     counted = _joined(select(tab, func.count()), seen, practice_id).group_by(tab)
     chosen = _filtered(counted, client_id=client_id, q=q, type_=type_, year=year)
     return DocumentCounts(**{row[0]: row[1] for row in session.execute(chosen).all()})
+
+
+def filed_since(session: AnySession, practice_id: UUID, moment: datetime) -> int:
+    """Return how many documents were filed in Xero since *moment*; one query."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(XeroFilePush)
+            .where(
+                XeroFilePush.practice_id == practice_id,
+                XeroFilePush.status == PushStatus.ASSOCIATED,
+                XeroFilePush.pushed_at >= moment,
+            )
+        )
+        or 0
+    )
 
 
 def needing_attention(
@@ -365,6 +383,7 @@ class _Seen:
     waits_until: datetime | None
     organisation: str | None
     short_code: str | None
+    scopes: list[str]
 
     @property
     def exists(self) -> bool:
@@ -375,8 +394,12 @@ class _Seen:
         return self.exists and self.status != ConnectionStatus.DISCONNECTED
 
     @property
+    def needs_permission(self) -> bool:
+        return self.status == ConnectionStatus.ACTIVE and not is_granted(FILES, self.scopes)
+
+    @property
     def is_usable(self) -> bool:
-        return self.status == ConnectionStatus.ACTIVE
+        return self.status == ConnectionStatus.ACTIVE and not self.needs_permission
 
     @property
     def goes_on(self) -> bool:
@@ -384,7 +407,7 @@ class _Seen:
         return self.is_usable and self.sending_on
 
 
-_UNCONNECTED = _Seen(NO_CONNECTION, None, True, None, None, None)
+_UNCONNECTED = _Seen(NO_CONNECTION, None, True, None, None, None, [])
 
 
 def _seen(session: AnySession, practice_id: UUID) -> _Seen:
@@ -397,6 +420,7 @@ def _seen(session: AnySession, practice_id: UUID) -> _Seen:
             XeroConnection.waits_until,
             XeroConnection.xero_org_name,
             XeroConnection.short_code,
+            XeroConnection.scopes,
         )
         .where(XeroConnection.practice_id == practice_id)
         .order_by(is_old, XeroConnection.disconnected_at.desc(), XeroConnection.created_at.desc())
@@ -559,6 +583,7 @@ def _document(row: Row[Any], seen: _Seen, now: datetime) -> DocumentRow:
         word=word,
         tab=tab_of(word, has_push=push is not None),
         held_by=_held_by(row),
+        needs_permission=seen.needs_permission,
         is_offered=accepted and push is None and seen.is_current,
         can_retry=push is not None and push.status != PushStatus.ASSOCIATED,
         changed_at=max(document.updated_at, push.updated_at) if push else document.updated_at,

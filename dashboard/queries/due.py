@@ -15,9 +15,13 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from dashboard.database import AnySession
 from dashboard.models import (
+    Alert,
+    AlertCause,
+    AlertMail,
     ClientDocument,
     ConnectionStatus,
     DocumentStatus,
+    OAuthAttempt,
     PushStatus,
     RunKind,
     RunStatus,
@@ -27,9 +31,14 @@ from dashboard.models import (
     XeroContactMapping,
     XeroFilePush,
 )
+from dashboard.rules.alert_table import HOLDING, NOT_CONFIRMED_AFTER, ON_HOLD_AFTER
+from dashboard.rules.permissions import CONTACTS_SCOPE, FILES_SCOPE
+from dashboard.rules.phase import latest_lease_end, latest_refresh_turn
 from dashboard.rules.retry_policy import MAX_RETRIES
 
 AT_MOST = 10_000
+# In a sweep every ten seconds; ten thousand connections on their own phases need 67.
+REFRESHES_AT_ONCE = 500
 ACTIVE = "ACTIVE"
 UNFINISHED_RUNS = (RunStatus.WAITING, RunStatus.RUNNING, RunStatus.WAITING_FOR_XERO)
 
@@ -37,29 +46,41 @@ Moment = InstrumentedAttribute[datetime | None]
 
 
 def connections_to_refresh(session: AnySession, now: datetime) -> Sequence[UUID]:
-    """Return the connections whose tokens are due for a refresh."""
+    """Return the connections whose tokens are due for a refresh, not too many at once.
+
+    After an outage everybody is overdue: each sweep names a share of them, so that Xero's identity
+    service and our own queue see a stream and not a flood. A turn that a wrong clock set too far
+    ahead counts as come, and a lease that it made too long as over: whoever takes the connection up
+    looks again under a lease of its own. A connection with a permission problem keeps its tokens
+    fresh, so that it can go on by itself.
+    """
+    latest = latest_refresh_turn(now)
     return session.scalars(
         select(XeroConnection.id)
         .where(
-            XeroConnection.refresh_due_at <= now,
-            XeroConnection.status == ConnectionStatus.ACTIVE,
-            _over(XeroConnection.refresh_lease_until, now),
+            or_(XeroConnection.refresh_due_at <= now, XeroConnection.refresh_due_at > latest),
+            XeroConnection.status.in_([ConnectionStatus.ACTIVE, ConnectionStatus.ERROR]),
+            or_(
+                _over(XeroConnection.refresh_lease_until, now),
+                XeroConnection.refresh_lease_until > latest_lease_end(now),
+            ),
         )
         .order_by(XeroConnection.refresh_due_at)
-        .limit(AT_MOST)
+        .limit(REFRESHES_AT_ONCE)
     ).all()
 
 
 def practices_to_sync(session: AnySession, now: datetime) -> Sequence[UUID]:
     """Return the practices whose contacts are due, and those with a sync that was left unfinished.
 
-    A practice that switched the automatic sync off is named only while a sync that a person asked
-    for is unfinished.
+    A practice that switched the automatic sync off, or that did not allow us to read contacts, is
+    named only while a sync that a person asked for is unfinished.
     """
     due = select(XeroConnection.practice_id, XeroConnection.sync_due_at.label("since")).where(
         XeroConnection.sync_due_at <= now,
         XeroConnection.status == ConnectionStatus.ACTIVE,
         XeroConnection.auto_sync_contacts.is_(True),
+        XeroConnection.allows(CONTACTS_SCOPE),
         _over(XeroConnection.waits_until, now),
         ~exists().where(
             SyncRun.practice_id == XeroConnection.practice_id,
@@ -88,7 +109,8 @@ def practices_to_push(session: AnySession, now: datetime) -> Sequence[UUID]:
     """Return the practices with a document whose next step towards Xero can be taken now.
 
     Not named: documents of clients whose contact is missing or not active, of practices that
-    switched sending off, and of connections that do not work or that Xero asked to wait.
+    switched sending off, and of connections that do not work, that Xero asked to wait, or whose
+    person did not allow us to add files.
     """
     unfinished = or_(
         XeroFilePush.status.in_([PushStatus.PENDING, PushStatus.UPLOADING]),
@@ -132,6 +154,49 @@ def connections_to_check(session: AnySession, now: datetime) -> Sequence[UUID]:
     ).all()
 
 
+def consents_to_give_back(session: AnySession, now: datetime) -> Sequence[UUID]:
+    """Return the attempts that keep a consent whose question nobody answered in time."""
+    return session.scalars(
+        select(OAuthAttempt.id)
+        .where(OAuthAttempt.choices.is_not(None), OAuthAttempt.expires_at <= now)
+        .order_by(OAuthAttempt.expires_at)
+        .limit(AT_MOST)
+    ).all()
+
+
+def practices_with_alerts_to_check(session: AnySession, now: datetime) -> Sequence[UUID]:
+    """Return the practices where time alone may open, change or close an alert.
+
+    Those whose connection was not confirmed for hours, whose connection broke days ago, and those
+    that have such an alert open.
+    """
+    unconfirmed = select(XeroConnection.practice_id).where(
+        XeroConnection.status == ConnectionStatus.ACTIVE,
+        func.coalesce(XeroConnection.last_good_call_at, XeroConnection.connected_at)
+        <= now - NOT_CONFIRMED_AFTER,
+    )
+    alerted = select(Alert.practice_id).where(
+        Alert.closed_at.is_(None),
+        or_(
+            Alert.cause.in_([AlertCause.NOT_CONFIRMED, AlertCause.DOCUMENTS_ON_HOLD]),
+            and_(Alert.cause.in_(HOLDING), Alert.created_at <= now - ON_HOLD_AFTER),
+        ),
+    )
+    both = unconfirmed.union(alerted).subquery()
+    return session.scalars(select(both.c.practice_id).limit(AT_MOST)).all()
+
+
+def rounds_of_alert_mail(session: AnySession, now: datetime) -> Sequence[str]:
+    """Return one name if any email about an alert is due, else none: one round sends them all."""
+    due = exists().where(
+        AlertMail.sent_at.is_(None),
+        AlertMail.dropped_at.is_(None),
+        AlertMail.not_before <= now,
+        _over(AlertMail.lease_until, now),
+    )
+    return ["all"] if session.scalar(select(due)) else []
+
+
 def _practices_with_pushes(
     session: AnySession, now: datetime, state: ColumnElement[bool]
 ) -> Sequence[UUID]:
@@ -158,6 +223,7 @@ def _practices_with_pushes(
             _over(XeroFilePush.lease_until, now),
             XeroConnection.status == ConnectionStatus.ACTIVE,
             XeroConnection.push_documents_to_xero.is_(True),
+            XeroConnection.allows(FILES_SCOPE),
             _over(XeroConnection.waits_until, now),
             _over(XeroConnection.push_lease_until, now),
             is_accepted,

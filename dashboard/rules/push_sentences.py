@@ -42,6 +42,7 @@ class Fix(StrEnum):
     ACCEPT = "accept"
     SEND = "send"
     RECONNECT = "reconnect"
+    ALLOW = "allow"
     OPEN_IN_XERO = "open_in_xero"
     TRY_NOW = "try_now"
     PUT_ON_CONTACT = "put_on_contact"
@@ -87,7 +88,8 @@ class PushStory:
     """The facts that the sentence of a push state names.
 
     `at`: the moment of the state in words (filed at, goes on at, next attempt at).
-    `ahead`: documents of this practice before this one.
+    `ahead`: documents of this practice before this one. `needs_permission`: the connection works,
+    but nobody allowed us to add files.
     """
 
     client_name: str
@@ -98,6 +100,7 @@ class PushStory:
     retry_count: int = 0
     cause: Cause | None = None
     can_reconnect: bool = False
+    needs_permission: bool = False
     admin_name: str = ""
 
 
@@ -133,11 +136,21 @@ def _waiting(story: PushStory) -> Sentence:
 
 
 def _on_hold(story: PushStory) -> Sentence:
+    if story.needs_permission:
+        return _not_allowed(story)
     text = "Waiting for Xero to be reconnected. Nothing is lost."
     if story.can_reconnect:
         return Sentence(text, "Reconnect to Xero", Fix.RECONNECT)
     whom = story.admin_name or "an administrator of your practice"
     return Sentence(text, f"Ask {whom} to reconnect.")
+
+
+def _not_allowed(story: PushStory) -> Sentence:
+    text = "Waiting for the permission to add files in Xero. Nothing is lost."
+    if story.can_reconnect:
+        return Sentence(text, "Allow in Xero", Fix.ALLOW)
+    whom = story.admin_name or "an administrator of your practice"
+    return Sentence(text, f"Ask {whom} to allow it.")
 
 
 def _waiting_for_xero(story: PushStory) -> Sentence:

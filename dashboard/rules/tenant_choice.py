@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dashboard.xero.types import Tenant
@@ -14,6 +14,16 @@ class TenantChoice:
 
     options: tuple[Tenant, ...]
     chosen: Tenant | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOrganisation:
+    """An organisation that the practice is or was connected to; `links` counts linked contacts."""
+
+    tenant_id: str
+    name: str
+    is_current: bool
+    links: int
 
 
 def choose_tenant(
@@ -39,6 +49,26 @@ def choose_tenant(
     if len(known) == 1:
         return TenantChoice(known, known[0])
     return _certain_if_one(organisations)
+
+
+def organisation_left(
+    tenant_id: str, known: Sequence[KnownOrganisation]
+) -> KnownOrganisation | None:
+    """Return the organisation that is left behind by connecting this one; None if nothing is.
+
+    *known*: the connected one first, then the one that was left last. To go back to that one needs
+    no question, and neither does leaving organisations in which nothing was ever linked.
+    """
+    if not known or known[0].tenant_id == tenant_id:
+        return None
+    if known[0].is_current:
+        return known[0]
+    return next((each for each in known if each.links and each.tenant_id != tenant_id), None)
+
+
+def shown_name(tenant: Tenant) -> str:
+    """Return a name to tell the organisation by, should Xero have given none."""
+    return tenant.name or f"Organisation {tenant.tenant_id[:8]}"
 
 
 def _certain_if_one(options: tuple[Tenant, ...]) -> TenantChoice:

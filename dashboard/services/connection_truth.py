@@ -16,14 +16,29 @@ from dashboard.models import (
     SyncRun,
     XeroConnection,
 )
+from dashboard.rules.connection_sentences import (
+    ACCESS_LOST,
+    NO_REASON,
+    REMOVED_IN_XERO,
+    look_again_after,
+    problem_sentence,
+)
 from dashboard.services.alerts import AlertService
+from dashboard.xero import XeroError
 
 NOTE_EVERY = timedelta(seconds=30)
 DAY_REASON = "day"
+NO_ERROR: dict[str, object] = {
+    "last_error": None,
+    "last_error_at": None,
+    "last_error_status": None,
+    "last_error_reference": None,
+}
 CONNECTION_CAUSES = (
     AlertCause.RECONNECT_NEEDED,
     AlertCause.DISCONNECTED_IN_XERO,
     AlertCause.CONNECTION_PROBLEM,
+    AlertCause.NOT_CONFIRMED,
     AlertCause.DAY_LIMIT,
 )
 
@@ -49,7 +64,7 @@ class ConnectionTruth:
                 "waits_until": None,
                 "waits_because": None,
                 "status": ConnectionStatus.ACTIVE,
-                "last_error": None,
+                **NO_ERROR,
             },
             XeroConnection.status.in_([ConnectionStatus.ACTIVE, ConnectionStatus.ERROR]),
             or_(
@@ -62,7 +77,10 @@ class ConnectionTruth:
         )
         if changed is not None:
             self._alerts.resolve(
-                changed.practice_id, AlertCause.CONNECTION_PROBLEM, AlertCause.DAY_LIMIT
+                changed.practice_id,
+                AlertCause.CONNECTION_PROBLEM,
+                AlertCause.DAY_LIMIT,
+                AlertCause.NOT_CONFIRMED,
             )
         self._session.commit()
 
@@ -77,36 +95,49 @@ class ConnectionTruth:
                 "warning",
                 "Daily limit reached",
                 f"Xero's daily limit for {changed.xero_org_name or 'this organisation'} is used"
-                " up. Reading and filing carry on by themselves; nothing is lost.",
+                " up. Nothing is lost.",
             )
         self._session.commit()
 
-    def no_good_answer(self, connection_id: UUID, sentence: str) -> None:
-        """Note that Xero did not answer properly; the status stays as it is."""
-        self._change(
+    def no_good_answer(
+        self, connection_id: UUID, sentence: str, problem: XeroError | None = None
+    ) -> None:
+        """Note that Xero did not answer properly; the status stays, and we look again soon."""
+        changed = self._change(
             connection_id,
             {
+                **self._error(sentence, problem),
                 "consecutive_errors": XeroConnection.consecutive_errors + 1,
-                "last_error": sentence,
-                "last_error_at": self._clock(),
             },
+            XeroConnection.status.in_([ConnectionStatus.ACTIVE, ConnectionStatus.ERROR]),
         )
+        self._look_again_soon(changed)
         self._session.commit()
 
-    def access_lost(self, connection_id: UUID, version: int) -> bool:
-        """Say that a person must reconnect; False if the tokens are no longer that *version*."""
+    def access_lost(
+        self,
+        connection_id: UUID,
+        version: int,
+        lease_owner: str | None = None,
+        because: str = ACCESS_LOST,
+    ) -> bool:
+        """Say that a person must reconnect; False if that cannot be known.
+
+        It is known of the *version* that Xero refused, as long as nobody has newer tokens: the row
+        still holds that version, and nobody but *lease_owner* is asking Xero for a new one.
+        """
         changed = self._change(
             connection_id,
             {
                 "status": ConnectionStatus.TOKEN_EXPIRED,
-                "last_error": "Xero stopped accepting our access.",
-                "last_error_at": self._clock(),
+                **self._error(because),
                 "refresh_due_at": None,
                 "refresh_lease_owner": None,
                 "refresh_lease_until": None,
             },
             XeroConnection.status != ConnectionStatus.DISCONNECTED,
             XeroConnection.token_version == version,
+            XeroConnection.refresh_lease_owner == lease_owner,
         )
         if changed is not None:
             self._alerts.raise_once(
@@ -114,31 +145,32 @@ class ConnectionTruth:
                 AlertCause.RECONNECT_NEEDED,
                 "danger",
                 "Reconnect needed",
-                "Xero stopped accepting our access. Nothing is lost: waiting documents are on hold"
-                " and are sent after reconnecting.",
+                f"{because} Nothing is lost: waiting documents are on hold and are sent after"
+                " reconnecting.",
             )
         self._session.commit()
         return changed is not None
 
-    def permission_problem(self, connection_id: UUID, sentence: str) -> None:
-        """Say that Xero knows the connection but refuses to serve it."""
+    def permission_problem(self, connection_id: UUID, problem: XeroError) -> None:
+        """Say that Xero knows the connection but refuses to serve it; the tokens are kept."""
         changed = self._change(
             connection_id,
             {
                 "status": ConnectionStatus.ERROR,
-                "last_error": sentence,
-                "last_error_at": self._clock(),
+                **self._error(problem.message or NO_REASON, problem),
                 "consecutive_errors": XeroConnection.consecutive_errors + 1,
             },
             XeroConnection.status.in_([ConnectionStatus.ACTIVE, ConnectionStatus.ERROR]),
         )
+        self._look_again_soon(changed)
         if changed is not None:
             self._alerts.raise_once(
                 changed.practice_id,
                 AlertCause.CONNECTION_PROBLEM,
                 "danger",
-                "We cannot use the connection to Xero",
-                f"Xero said: {sentence} Documents are on hold until this is solved in Xero.",
+                "Connection problem",
+                f"{problem_sentence(changed.last_error)} Documents are on hold and nothing is lost:"
+                " they are sent by themselves when Xero lets us in again.",
             )
         self._session.commit()
 
@@ -146,7 +178,11 @@ class ConnectionTruth:
         """Say that somebody removed the app under Connected apps in Xero."""
         changed = self._change(
             connection_id,
-            {"status": ConnectionStatus.DISCONNECTED, "disconnected_at": self._clock()},
+            {
+                "status": ConnectionStatus.DISCONNECTED,
+                "disconnected_at": self._clock(),
+                **self._error(REMOVED_IN_XERO),
+            },
             XeroConnection.status != ConnectionStatus.DISCONNECTED,
         )
         if changed is not None:
@@ -157,8 +193,7 @@ class ConnectionTruth:
                 AlertCause.DISCONNECTED_IN_XERO,
                 "danger",
                 "Disconnected in Xero",
-                "Someone removed chase.md under Connected apps in Xero. Documents are on hold"
-                " until Xero is connected again.",
+                f"{REMOVED_IN_XERO} Documents are on hold until Xero is connected again.",
             )
         self._session.commit()
 
@@ -181,6 +216,22 @@ class ConnectionTruth:
                 lease_until=None,
             )
         )
+
+    def _error(self, sentence: str, problem: XeroError | None = None) -> dict[str, object]:
+        return {
+            "last_error": sentence,
+            "last_error_at": self._clock(),
+            "last_error_status": problem.status if problem else None,
+            "last_error_reference": problem.correlation_id if problem else None,
+        }
+
+    def _look_again_soon(self, connection: XeroConnection | None) -> None:
+        """Check before the hour is over, so that the page is true again soon after Xero is back."""
+        if connection is None:
+            return
+        soon = self._clock() + look_again_after(connection.consecutive_errors)
+        if connection.health_due_at is None or connection.health_due_at > soon:
+            connection.health_due_at = soon
 
     def _change(
         self, connection_id: UUID, values: dict[str, object], *conditions: object

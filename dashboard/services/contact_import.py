@@ -176,9 +176,12 @@ class ContactImport:
         return True
 
     def _finish(self, run_id: UUID, practice_id: UUID) -> None:
-        problems = self._leases.read(run_id).problems
+        run = self._leases.read(run_id)
+        problems, started_by = run.problems, run.started_by_id
         status = RunStatus.FINISHED_WITH_PROBLEMS if problems else RunStatus.FINISHED
         self._leases.release(run_id, status)
+        # What is told is the last import: its problems are another person's, and told anew.
+        self._alerts.resolve(practice_id, AlertCause.IMPORT_PROBLEMS)
         if problems:
             self._alerts.raise_once(
                 practice_id,
@@ -187,9 +190,8 @@ class ContactImport:
                 "Import finished with problems",
                 import_sentences.problems(problems),
                 count=problems,
+                user_id=started_by,
             )
-        else:
-            self._alerts.resolve(practice_id, AlertCause.IMPORT_PROBLEMS)
         self._session.commit()
         logger.info("import %s finished, %d problems", run_id, problems)
 

@@ -139,27 +139,7 @@ class ContactMatches:
     def _known(self, practice_id: UUID, connection_id: UUID) -> _Known:
         lock_clients(self._session, practice_id)
         at = self._clock()
-        clients = self._session.execute(
-            select(
-                Client.id,
-                Client.name,
-                Client.email,
-                Client.phone,
-                Client.tax_number,
-                Client.company_number,
-            ).where(Client.practice_id == practice_id)
-        )
-        records = tuple(
-            MatchRecord(
-                key=str(row.id),
-                name=row.name,
-                emails=_some(row.email),
-                phones=_some(row.phone),
-                tax_number=row.tax_number or "",
-                company_number=row.company_number or "",
-            )
-            for row in clients
-        )
+        records = client_records(self._session, practice_id)
         taken = self._session.scalars(
             select(XeroContactMapping.client_id).where(
                 XeroContactMapping.xero_connection_id == connection_id
@@ -234,6 +214,31 @@ class ContactMatches:
             )
             or 0
         )
+
+
+def client_records(session: AnySession, practice_id: UUID) -> tuple[MatchRecord, ...]:
+    """Return the practice's clients as the detector compares them; keys are their ids."""
+    clients = session.execute(
+        select(
+            Client.id,
+            Client.name,
+            Client.email,
+            Client.phone,
+            Client.tax_number,
+            Client.company_number,
+        ).where(Client.practice_id == practice_id)
+    )
+    return tuple(
+        MatchRecord(
+            key=str(row.id),
+            name=row.name,
+            emails=_some(row.email),
+            phones=_some(row.phone),
+            tax_number=row.tax_number or "",
+            company_number=row.company_number or "",
+        )
+        for row in clients
+    )
 
 
 def _contact_record(row: Any) -> MatchRecord:

@@ -44,6 +44,7 @@ from dashboard.models import (
     XeroContactMapping,
     XeroFilePush,
 )
+from dashboard.rules.permissions import FILES_SCOPE
 from dashboard.services import push_timeline
 from dashboard.services.push_timeline import Line
 from dashboard.xero.types import ACTIVE
@@ -128,7 +129,11 @@ class PushClaims:
     def hold_practice(
         self, practice_id: UUID, owner: str, *, for_sending: bool = True
     ) -> Lease | None:
-        """Return the right to work for this practice, or None: busy, waiting, off or unusable."""
+        """Return the right to work for this practice, or None.
+
+        Nobody has it while another holds it, while Xero asked to wait, while the connection does
+        not work or lacks the permission to add files, and *for_sending* while that is switched off.
+        """
         now = self._clock()
         row = self._session.execute(
             update(XeroConnection)
@@ -136,6 +141,7 @@ class PushClaims:
                 XeroConnection.practice_id == practice_id,
                 XeroConnection.status == ConnectionStatus.ACTIVE,
                 XeroConnection.push_documents_to_xero.in_([True] if for_sending else [True, False]),
+                XeroConnection.allows(FILES_SCOPE),
                 or_(XeroConnection.waits_until.is_(None), XeroConnection.waits_until <= now),
                 or_(
                     XeroConnection.push_lease_until.is_(None),

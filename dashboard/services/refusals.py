@@ -5,6 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import ClassVar
 
+from dashboard.rules.consent_sentences import ConsentSentence
+
 
 class Refusal(Exception):
     """We did not do it. `sentence` says what happened, `fix` what to do."""
@@ -81,6 +83,11 @@ class ConsentRefused(Refusal):
     """A connection attempt came to nothing; nothing was stored."""
 
     code = "consent_refused"
+
+    @classmethod
+    def saying(cls, sentence: ConsentSentence) -> ConsentRefused:
+        """Return the refusal that says *sentence*."""
+        return cls(sentence.text, sentence.fix)
 
 
 class ChoiceNeeded(Refusal):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
+
+from dashboard.rules.organisation_change import OrganisationChange
 
 if TYPE_CHECKING:
     from dashboard.xero import XeroClient
@@ -19,10 +22,34 @@ class ConsentRequest:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A consent that became a connection."""
+    """A consent that became a connection.
+
+    `warnings` say what was not allowed; contacts can be read at all with `reads_contacts`.
+    """
 
     connection_id: UUID
     organisation: str
+    reads_contacts: bool = True
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationOption:
+    """An organisation that a person may choose."""
+
+    tenant_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrganisationChoice:
+    """What a consent still asks: which organisation, or whether to leave the one from before.
+
+    `change` is None while several organisations stand to choose from.
+    """
+
+    options: tuple[OrganisationOption, ...]
+    change: OrganisationChange | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +66,14 @@ class DisconnectResult:
 
     organisation: str
     confirmed_by_xero: bool
+    at: datetime
 
-    @property
-    def sentence(self) -> str:
-        """What the admin reads afterwards."""
+    def sentence(self, at: str) -> str:
+        """Return what the admin reads afterwards; *at* is the moment in words ("14:20")."""
         if self.confirmed_by_xero:
             return (
-                f"Disconnected from {self.organisation}. Access was revoked and our copy deleted."
+                f"Disconnected from {self.organisation} at {at}. Access was revoked and our copy"
+                " deleted."
             )
         return (
             "Our copy of the access is deleted and nothing more will be sent. Xero did not confirm."

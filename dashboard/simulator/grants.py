@@ -66,7 +66,8 @@ def give_consent(
         for tenant_id in tenant_ids:
             _connect(world, user_id, tenant_id, auth_event_id, now)
         granted = state.granted_scopes.setdefault(user_id, [])
-        granted.extend(scope for scope in asked.scopes if scope not in granted)
+        withheld = world.options.withheld_scopes.split()
+        granted.extend(scope for scope in asked.scopes if scope not in (*granted, *withheld))
         code = AuthorisationCode(
             code=secrets.token_urlsafe(32),
             client_id=asked.client_id,

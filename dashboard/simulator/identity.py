@@ -318,10 +318,16 @@ def _connection_json(world: World, connection: Connection) -> dict[str, Any]:
         "authEventId": connection.auth_event_id,
         "tenantId": connection.tenant_id,
         "tenantType": "ORGANISATION",
-        "tenantName": world.state.organisations[connection.tenant_id].name,
+        "tenantName": _tenant_name(world, connection),
         "createdDateUtc": iso_seven_digits(connection.created_at),
         "updatedDateUtc": iso_seven_digits(connection.updated_at),
     }
+
+
+def _tenant_name(world: World, connection: Connection) -> str | None:
+    if world.options.nameless_connections:
+        return None
+    return world.state.organisations[connection.tenant_id].name
 
 
 @identity.delete("/connections/<connection_id>")

@@ -84,6 +84,10 @@ class Options:
     too_large_as_html: bool = False
     unchanged_as_304: bool = False
     """An incremental read without news answers 304 instead of an empty list."""
+    withheld_scopes: str = ""
+    """Scopes, separated by spaces, that people do not grant although the app asks for them."""
+    nameless_connections: bool = False
+    """The list of connections gives no names, as it does for some tenants."""
 
 
 @dataclass

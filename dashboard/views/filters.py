@@ -44,9 +44,7 @@ Saying = Callable[[datetime, Place], str]
 
 def short_time(moment: datetime, place: Place) -> str:
     """Return "22 Nov, 14:02", with the year only when it is not this one."""
-    local = _local(moment, place)
-    pattern = "d MMM" if local.year == _local(place.now, place).year else "d MMM yyyy"
-    return f"{_say(local, pattern, place)}, {hour_minute(moment, place)}"
+    return f"{day_month(moment, place)}, {hour_minute(moment, place)}"
 
 
 def day_time(moment: datetime, place: Place) -> str:
@@ -54,6 +52,31 @@ def day_time(moment: datetime, place: Place) -> str:
     days = (_local(moment, place).date() - _local(place.now, place).date()).days
     word = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(days)
     return f"{word} {hour_minute(moment, place)}" if word else short_time(moment, place)
+
+
+def near_time(moment: datetime, place: Place) -> str:
+    """Return "14:02" for a moment of today; other days as `day_time`."""
+    if _local(moment, place).date() == _local(place.now, place).date():
+        return hour_minute(moment, place)
+    return day_time(moment, place)
+
+
+def day_month(moment: datetime, place: Place) -> str:
+    """Return "22 Nov", with the year only when it is not this one."""
+    local = _local(moment, place)
+    pattern = "d MMM" if local.year == _local(place.now, place).year else "d MMM yyyy"
+    return _say(local, pattern, place)
+
+
+def dated_time(moment: datetime, place: Place) -> str:
+    """Return "22 Nov at 13:50", with the year only when it is not this one."""
+    return f"{day_month(moment, place)} at {hour_minute(moment, place)}"
+
+
+def start_of_day(place: Place) -> datetime:
+    """Return the moment at which the present day began in the practice's time zone."""
+    midnight = _local(place.now, place).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    return midnight.astimezone(UTC)
 
 
 def ago(moment: datetime, place: Place) -> str:
@@ -140,6 +163,20 @@ def plural(count: int, one: str, other: str, locale: Locale = BRITISH) -> str:
     return sentence.replace("{n}", number(count, locale))
 
 
+SAYINGS: tuple[Saying, ...] = (
+    short_time,
+    day_time,
+    near_time,
+    dated_time,
+    day_month,
+    ago,
+    hour_minute,
+    clock_time,
+    full_time,
+    long_date,
+)
+
+
 def register(app: Flask, *, clock: Callable[[], datetime] = utcnow) -> None:
     """Give the templates of `app` these filters, the icons, and `now()`.
 
@@ -148,12 +185,12 @@ def register(app: Flask, *, clock: Callable[[], datetime] = utcnow) -> None:
     """
 
     def here() -> Place:
-        return Place(flask_babel.get_timezone() or UTC, clock(), _locale())
+        return place_of_request(clock())
 
     def in_place(say: Saying) -> Callable[[datetime], str]:
         return lambda moment: say(moment, here())
 
-    for say in (short_time, day_time, ago, hour_minute, clock_time, full_time, long_date):
+    for say in SAYINGS:
         app.add_template_filter(in_place(say), say.__name__)
     app.add_template_filter(utc_iso, "utc_iso")
     app.add_template_filter(lambda zone: zone_name(zone, clock()), "zone_name")
@@ -166,6 +203,11 @@ def register(app: Flask, *, clock: Callable[[], datetime] = utcnow) -> None:
     )
     app.add_template_global(_icon, "lucide")
     app.add_template_global(clock, "now")
+
+
+def place_of_request(now: datetime) -> Place:
+    """Return where and when the current request is read."""
+    return Place(flask_babel.get_timezone() or UTC, now, _locale())
 
 
 @lru_cache(maxsize=512)

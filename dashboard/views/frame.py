@@ -21,16 +21,19 @@ from flask import (
     request,
 )
 from flask_login import current_user
+from sqlalchemy.exc import DBAPIError
 
 from dashboard.clock import utcnow
 from dashboard.config import Settings
 from dashboard.database import db
 from dashboard.models import AlertCause, Practice, User
 from dashboard.queries import alerts, connections
-from dashboard.queries.alerts import AlertRow
+from dashboard.queries.alerts import AlertRow, Viewer
 from dashboard.queries.connections import ConnectionSummary
+from dashboard.rules.alert_table import kind_of
 from dashboard.rules.permissions import missing_permissions
 from dashboard.rules.status_words import StatusWord, connection_word
+from dashboard.views.filters import near_time, place_of_request
 from dashboard.views.guards import safe_next, sign_in_required
 
 pages = Blueprint("frame", __name__)
@@ -38,25 +41,6 @@ pages = Blueprint("frame", __name__)
 YEAR_SECONDS = 365 * 24 * 3600
 LOOKS = {"scheme": ("system", "light", "dark"), "density": ("comfortable", "compact")}
 PAUSE = "live"
-# What the banner's button does, by the cause of the alert; staff read whom to ask instead.
-ACTIONS: dict[AlertCause, tuple[str, str]] = {
-    AlertCause.RECONNECT_NEEDED: ("Reconnect to Xero", "/settings"),
-    AlertCause.DISCONNECTED_IN_XERO: ("Connect to Xero", "/settings"),
-    AlertCause.CONNECTION_PROBLEM: ("See the connection", "/settings"),
-    AlertCause.PERMISSION_NEEDED: ("Allow in Xero", "/settings"),
-    AlertCause.DAY_LIMIT: ("See the connection", "/settings"),
-    AlertCause.PUSHES_NEED_ATTENTION: ("See documents", "/documents?tab=attention"),
-    AlertCause.IMPORT_PROBLEMS: ("See sync history", "/sync-history"),
-}
-ADMINS_ONLY = frozenset(
-    {
-        AlertCause.RECONNECT_NEEDED,
-        AlertCause.DISCONNECTED_IN_XERO,
-        AlertCause.CONNECTION_PROBLEM,
-        AlertCause.PERMISSION_NEEDED,
-    }
-)
-BANNERS = ADMINS_ONLY | {AlertCause.DAY_LIMIT, AlertCause.PUSHES_NEED_ATTENTION}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +79,28 @@ class Frame:
 
     @cached_property
     def connection(self) -> Pill | None:
-        """The pill in the header."""
+        """The pill in the header; none when the connection cannot be looked up."""
         if self._user is None:
             return None
-        summary = self.summary
+        try:
+            summary = self.summary
+        except DBAPIError:
+            # To say "Not connected" would be a lie, and the page itself may still be of use.
+            db.session.rollback()
+            return None
         return Pill(word_for(summary), summary.organisation if summary else None)
+
+    @property
+    def viewer(self) -> Viewer | None:
+        """Whose alerts these are."""
+        return Viewer(self._user.id, self._user.is_admin) if self._user else None
 
     @cached_property
     def alerts(self) -> list[AlertRow]:
         """The open alerts, the most serious first."""
         if self._user is None:
             return []
-        return alerts.open_alerts(db.session, self._user.practice_id)
+        return alerts.open_alerts(db.session, self._user.practice_id, self.viewer)
 
     @property
     def alert_count(self) -> int:
@@ -128,28 +122,41 @@ class Frame:
     @property
     def banner(self) -> dict[str, Any] | None:
         """The one banner: the most serious alert that deserves one."""
-        alert = next((alert for alert in self.alerts if alert.cause in BANNERS), None)
+        alert = next((alert for alert in self.alerts if kind_of(alert.cause).is_banner), None)
         if alert is None or self._user is None:
             return None
-        label, url = ACTIONS[alert.cause]
-        text = alert.text
-        if alert.cause in ADMINS_ONLY and not self._user.is_admin:
+        kind = kind_of(alert.cause)
+        label, url = kind.action, kind.path
+        text = self._with_moment(alert)
+        if kind.only_admins_act and not self._user.is_admin:
             label, url = "", ""
-            text = f"{alert.text} {ask_admins(self.admins)}"
+            text = f"{text} {ask_admins(self.admins)}"
         return {
             "tone": alert.tone,
-            "title": alert.title,
+            # A heading in the list of alerts, here the beginning of a sentence.
+            "title": f"{alert.title}.",
             "text": text,
             "action_label": label,
             "action_url": url,
             "action_method": "get",
         }
 
+    def _with_moment(self, alert: AlertRow) -> str:
+        """Return the alert's text with the moment at which a used-up day is over."""
+        if alert.cause != AlertCause.DAY_LIMIT:
+            return alert.text
+        until = self.summary.waits_until if self.summary else None
+        if until is None:
+            return alert.text
+        when = near_time(until, place_of_request(utcnow()))
+        return f"{alert.text} Reading and filing carry on at about {when}."
+
     @property
     def seen(self) -> str:
         """A stamp that changes when the header's live parts change."""
         word = self.connection.word.code if self.connection else ""
-        stamp = f"{word} {self.alert_count} {self.danger_count} {self.live_paused}"
+        banner = self.banner["text"] if self.banner else ""
+        stamp = f"{word} {self.alert_count} {self.danger_count} {self.live_paused} {banner}"
         return hashlib.sha256(stamp.encode()).hexdigest()[:12]
 
 

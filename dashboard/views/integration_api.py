@@ -5,23 +5,25 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any, cast
 
-from flask import Blueprint, Response, flash, jsonify, redirect, request, session, url_for
+from flask import Blueprint, Response, flash, jsonify, redirect, request
 
 from dashboard import wiring
+from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.queries import connections
 from dashboard.queries.connections import ConnectionSummary
+from dashboard.rules.consent_sentences import CANCELLED
 from dashboard.services.refusals import ChoiceNeeded, InvalidInput, Refusal
 from dashboard.views import guards
+from dashboard.views.connected import to_settings, welcome
+from dashboard.views.filters import hour_minute, place_of_request
 from dashboard.views.guards import admin_required, current_practice_id, sign_in_required
 from dashboard.views.json_values import iso, json_body
 from dashboard.xero import XeroMustWait
-from jobs.queue import poke
 
 api = Blueprint("integration_api", __name__, url_prefix="/api/integrations/xero")
 
 TICKS = {"true": True, "on": True, "1": True, "false": False, "off": False, "0": False, "": False}
-CANCELLED = "You did not give access. Nothing has changed. Try again."
 
 
 @api.post("/connect")
@@ -44,37 +46,26 @@ def callback() -> Response:
     try:
         return _finish_consent()
     except ChoiceNeeded as choice:
-        return _to_settings(choice=choice.attempt_id)
+        return to_settings(choice=choice.attempt_id)
     except Refusal as refusal:
         db.session.rollback()
         if guards.wants_json():
             raise
         flash(refusal.text, "danger")
-        return _to_settings(xero="refused")
+        return to_settings(xero="refused")
 
 
 def _finish_consent() -> Response:
     auth, state = wiring.xero_auth(), request.args.get("state", "")
     who = (current_practice_id(), guards.current_user_id(), guards.browser_key())
-    if "error" in request.args:
-        auth.cancel_consent(*who, state)
-        # Changing one's mind is no error: whoever asks how, the person is back on the page.
-        flash(CANCELLED, "danger")
-        return _to_settings(xero="refused")
-    connected = auth.handle_callback(*who, request.args.get("code", ""), state)
-    _ring_first_sync()
-    # The page tells it once: the message lives in the session, not in the address.
-    session["just_connected"] = connected.organisation
-    return _to_settings(xero="connected")
-
-
-def _ring_first_sync() -> None:
-    run = wiring.xero_sync().request_sync(current_practice_id(), guards.current_user_id())
-    poke("contact-sync", run.practice_id)
-
-
-def _to_settings(**query: Any) -> Response:
-    return cast(Response, redirect(url_for("settings.page", **query), HTTPStatus.SEE_OTHER))
+    error = request.args.get("error")
+    if error is None:
+        return welcome(auth.handle_callback(*who, request.args.get("code", ""), state))
+    description = request.args.get("error_description", "")
+    sentence = auth.handle_refusal(*who, state, error=error, description=description)
+    # Changing one's mind is no error: whoever asks how, the person is back on the page.
+    flash(f"{sentence.text} {sentence.fix}", "info" if sentence is CANCELLED else "danger")
+    return to_settings(xero="refused")
 
 
 @api.post("/disconnect")
@@ -85,11 +76,12 @@ def disconnect() -> Response:
     result = wiring.xero_auth().disconnect(
         current_practice_id(), remove_links=_is_true(body, "remove_links")
     )
+    sentence = result.sentence(hour_minute(result.at, place_of_request(utcnow())))
     if not guards.wants_json():
-        flash(result.sentence, "success" if result.confirmed_by_xero else "warning")
-        return _to_settings()
+        flash(sentence, "success" if result.confirmed_by_xero else "warning")
+        return to_settings()
     return jsonify(
-        status="disconnected", confirmed_by_xero=result.confirmed_by_xero, message=result.sentence
+        status="disconnected", confirmed_by_xero=result.confirmed_by_xero, message=sentence
     )
 
 

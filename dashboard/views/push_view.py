@@ -36,6 +36,7 @@ LABELS = {
     Fix.ACCEPT: "Accept",
     Fix.SEND: "Send to Xero",
     Fix.RECONNECT: "Reconnect to Xero",
+    Fix.ALLOW: "Allow in Xero",
     Fix.OPEN_IN_XERO: "Open in Xero",
     Fix.TRY_NOW: "Try now",
     Fix.PUT_ON_CONTACT: "Put on contact",
@@ -168,6 +169,7 @@ def _story(
         retry_count=push.retry_count if push else 0,
         cause=cause,
         can_reconnect=bool(frame.person and frame.person.is_admin),
+        needs_permission=row.needs_permission,
         admin_name=" or ".join(frame.admins),
     )
 
@@ -184,6 +186,7 @@ def _with_action(row: DocumentRow, sentence: Sentence, in_xero: str) -> PushWord
         Fix.ACCEPT: (url_for("documents.accept", document_id=row.id), True),
         Fix.SEND: (url_for("documents.send", document_id=row.id), True),
         Fix.RECONNECT: (settings, False),
+        Fix.ALLOW: (settings, False),
         Fix.TURN_ON: (settings, False),
         Fix.CHOOSE_FOLDER: (settings, False),
         Fix.OPEN_IN_XERO: (in_xero, False),

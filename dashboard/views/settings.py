@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import logging
+from datetime import timedelta
 from http import HTTPStatus
 from typing import cast
 from uuid import UUID
@@ -12,56 +13,57 @@ from flask import (
     Response,
     flash,
     make_response,
-    redirect,
     render_template,
     request,
-    url_for,
 )
 from flask import session as browser_session
 from flask_login import current_user
+from sqlalchemy.exc import DBAPIError
 
 from dashboard import wiring
+from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.models import RunKind
-from dashboard.queries import connections, documents, sync_runs
+from dashboard.queries import connections, sync_runs
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.rules.file_naming import BASE_FOLDER
+from dashboard.rules.organisation_change import comparison_sentence, question
 from dashboard.rules.permissions import PERMISSIONS, is_granted
-from dashboard.services.refusals import ConnectionNotUsable, NotConnected
+from dashboard.services.refusals import ChoiceNeeded, ConnectionNotUsable, NotConnected
 from dashboard.views import guards
-from dashboard.views.frame import ask_admins, current_frame, word_for
+from dashboard.views.connected import to_settings, welcome
+from dashboard.views.connection_card import card_of
+from dashboard.views.filters import hour_minute, near_time, place_of_request
+from dashboard.views.frame import Frame, ask_admins, current_frame
 from dashboard.views.guards import admin_required, current_practice_id, sign_in_required
-from dashboard.xero import CallsLeft, XeroError, XeroMustWait
+from dashboard.xero import XeroError, XeroForbidden, XeroMustWait
 from jobs.queue import poke
 
-pages = Blueprint("settings", __name__)
+logger = logging.getLogger(__name__)
 
-# If renewal stops, Xero lets a refresh token live for 60 days.
-# https://developer.xero.com/faq/oauth2
-REFRESH_LIFE = timedelta(days=60)
+pages = Blueprint("settings", __name__)
 
 
 @pages.get("/settings")
 @sign_in_required
 def page() -> str:
     """Everything about the practice's connection to Xero."""
-    practice_id = current_practice_id()
-    summary = connections.summary(db.session, practice_id)
-    just_connected = browser_session.pop("just_connected", None)
     choice_id = _uuid(request.args.get("choice", ""))
-    choices = []
     if choice_id is not None and current_user.is_admin:
-        choices = wiring.xero_auth().choices(practice_id, guards.current_user_id(), choice_id)
+        return _choice_page(choice_id)
+    practice_id, frame = current_practice_id(), cast(Frame, current_frame())
+    try:
+        summary = frame.summary
+    except DBAPIError as problem:
+        return _without_details(problem, "settings/unavailable.html")
     return render_template(
         "settings/page.html",
         summary=summary,
+        card=card_of(practice_id, summary) if summary else None,
         permissions=_permissions(summary),
-        just_connected=just_connected,
-        choices=choices,
-        choice_id=choice_id,
-        ask=ask_admins(_admins()),
+        just_connected=browser_session.pop("just_connected", None),
+        ask=_whom_to_ask(),
         folder=_folder_name(summary),
-        **_panel_facts(practice_id, summary),
     )
 
 
@@ -70,34 +72,48 @@ def page() -> str:
 def connection_panel() -> Response | str:
     """The connection card; 204 while it says the same."""
     if guards.opened_directly():
-        return cast(Response, redirect(url_for("settings.page"), HTTPStatus.SEE_OTHER))
-    practice_id = current_practice_id()
-    summary = connections.summary(db.session, practice_id)
-    facts = _panel_facts(practice_id, summary)
-    if request.args.get("seen") == facts["seen"]:
+        return to_settings()
+    practice_id, frame = current_practice_id(), cast(Frame, current_frame())
+    try:
+        summary = frame.summary
+    except DBAPIError as problem:
+        return _without_details(problem, "settings/_no_details_panel.html")
+    if summary is None:
         return Response(status=HTTPStatus.NO_CONTENT)
-    return render_template("settings/_connection_panel.html", summary=summary, **facts)
+    card = card_of(practice_id, summary)
+    seen = request.args.get("seen", "")
+    if seen == card.seen:
+        return Response(status=HTTPStatus.NO_CONTENT)
+    return render_template(
+        "settings/_connection_answer.html",
+        summary=summary,
+        card=card,
+        changed=card.was_other_than(seen),
+        ask=_whom_to_ask(),
+    )
 
 
 @pages.post("/settings/check")
 @sign_in_required
 def check_now() -> Response:
     """Find out at once whether the connection works."""
-    summary = connections.summary(db.session, current_practice_id())
-    if summary is None:
-        raise NotConnected
+    summary = _current_summary()
     db.session.rollback()
     try:
         wiring.xero_auth().check_health(summary.id)
     except ConnectionNotUsable as refusal:
         flash(refusal.text, "danger")
     except XeroMustWait as wait:
-        flash(f"Xero asked us to slow down. Try again in {round(wait.seconds)} seconds.", "info")
+        at = near_time(utcnow() + timedelta(seconds=wait.seconds), place_of_request(utcnow()))
+        flash(f"Xero wants us to wait before we ask again. The next check is at {at}.", "info")
+    except XeroForbidden:
+        flash("Xero does not let us in. We keep checking by ourselves.", "warning")
     except XeroError:
         flash("Xero did not answer as it should. We keep checking by ourselves.", "warning")
     else:
         flash("Checked just now. The connection works.", "success")
-    return _back()
+        poke("file-push", current_practice_id())
+    return to_settings()
 
 
 @pages.post("/settings/preferences")
@@ -111,7 +127,7 @@ def save_preferences() -> Response:
     wiring.preferences().update_settings(current_practice_id(), wanted)
     flash("Preferences saved.", "success")
     poke("file-push", current_practice_id())
-    return _back()
+    return to_settings()
 
 
 @pages.get("/settings/folder")
@@ -130,31 +146,39 @@ def save_folder() -> Response:
     chosen = request.form.get("xero_folder_id") or None
     wiring.preferences().update_settings(current_practice_id(), {"xero_folder_id": chosen})
     flash("Folder saved. Documents sent from now on go there.", "success")
-    return _back()
+    return to_settings()
 
 
 @pages.post("/settings/choose/<uuid:choice_id>")
 @admin_required
 def choose(choice_id: UUID) -> Response:
-    """Connect the organisation that the person chose."""
-    practice_id, user_id = current_practice_id(), guards.current_user_id()
-    connected = wiring.xero_auth().choose_organisation(
-        practice_id, user_id, choice_id, request.form.get("tenant_id", "")
-    )
-    wiring.xero_sync().request_sync(practice_id, user_id)
-    poke("contact-sync", practice_id)
-    browser_session["just_connected"] = connected.organisation
-    return cast(
-        Response, redirect(url_for("settings.page", xero="connected"), HTTPStatus.SEE_OTHER)
-    )
+    """Connect the organisation that the person chose, or ask whether to leave another for it."""
+    try:
+        connected = wiring.xero_auth().choose_organisation(
+            current_practice_id(),
+            guards.current_user_id(),
+            choice_id,
+            request.form.get("tenant_id", ""),
+        )
+    except ChoiceNeeded as choice:
+        return to_settings(choice=choice.attempt_id)
+    return welcome(connected)
+
+
+@pages.post("/settings/choose/<uuid:choice_id>/cancel")
+@admin_required
+def cancel_choice(choice_id: UUID) -> Response:
+    """Leave everything as it was."""
+    wiring.xero_auth().forget_choice(current_practice_id(), guards.current_user_id(), choice_id)
+    flash("Nothing has changed.", "info")
+    return to_settings()
 
 
 @pages.get("/settings/disconnect")
 @admin_required
 def disconnect_page() -> Response | str:
     """What disconnecting means, in true numbers; nothing happens yet."""
-    summary = _current_summary()
-    return _ask_to_disconnect(summary, typed=False)
+    return _ask_to_disconnect(_current_summary(), typed=False)
 
 
 @pages.post("/settings/disconnect")
@@ -165,11 +189,25 @@ def disconnect() -> Response | str:
     remove_links = "remove_links" in request.form
     if remove_links and request.form.get("typed_name", "").strip() != summary.organisation:
         error = "That is not the organisation's name." if "typed_name" in request.form else None
-        return make_response(_ask_to_disconnect(summary, typed=True, error=error), 422)
+        asked = _ask_to_disconnect(summary, typed=True, error=error)
+        return make_response(asked, HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK)
     db.session.rollback()
     result = wiring.xero_auth().disconnect(current_practice_id(), remove_links=remove_links)
-    flash(result.sentence, "success" if result.confirmed_by_xero else "warning")
-    return _back()
+    at = hour_minute(result.at, place_of_request(utcnow()))
+    flash(result.sentence(at), "success" if result.confirmed_by_xero else "warning")
+    return to_settings()
+
+
+def _choice_page(choice_id: UUID) -> str:
+    choice = wiring.xero_auth().choices(current_practice_id(), guards.current_user_id(), choice_id)
+    change, first = choice.change, choice.options[0]
+    return render_template(
+        "settings/choice.html",
+        choice=choice,
+        choice_id=choice_id,
+        question=question(change, first.name) if change else None,
+        comparison=comparison_sentence(change) if change else None,
+    )
 
 
 def _ask_to_disconnect(summary: ConnectionSummary, *, typed: bool, error: str | None = None) -> str:
@@ -185,45 +223,18 @@ def _ask_to_disconnect(summary: ConnectionSummary, *, typed: bool, error: str | 
     )
 
 
+def _without_details(problem: DBAPIError, template: str) -> str:
+    """Say that the connection cannot be looked up: that is our fault and not "Not connected"."""
+    db.session.rollback()
+    logger.error("the connection could not be read: %s", type(problem.orig).__name__)
+    return render_template(template)
+
+
 def _current_summary() -> ConnectionSummary:
     summary = connections.summary(db.session, current_practice_id())
     if summary is None or not summary.is_current:
         raise NotConnected
     return summary
-
-
-def _panel_facts(practice_id: UUID, summary: ConnectionSummary | None) -> dict[str, object]:
-    run = sync_runs.latest(db.session, practice_id, RunKind.CONTACT_SYNC)
-    counts = documents.counts(db.session, practice_id)
-    word = word_for(summary)
-    reading = run if run is not None and not run.is_final else None
-    held = counts.way + counts.on_hold
-    seen = f"{word.code}-{_stamp(summary.updated_at if summary else None)}-{counts.filed}"
-    seen += f"-{counts.attention}-{held}-{_stamp(reading.updated_at if reading else None)}"
-    return {
-        "word": word,
-        "reading": reading,
-        "counts": counts,
-        "held": held,
-        "calls": _calls_left(summary),
-        "access_ends": _access_ends(summary),
-        "seen": seen,
-    }
-
-
-def _calls_left(summary: ConnectionSummary | None) -> CallsLeft | None:
-    if summary is None or not summary.is_current:
-        return None
-    try:
-        return wiring.outside().governor.calls_left(summary.tenant_id)
-    except XeroMustWait:
-        return None
-
-
-def _access_ends(summary: ConnectionSummary | None) -> datetime | None:
-    if summary is None or summary.token_last_refreshed_at is None:
-        return None
-    return summary.token_last_refreshed_at + REFRESH_LIFE
 
 
 def _permissions(summary: ConnectionSummary | None) -> list[dict[str, object]]:
@@ -238,13 +249,12 @@ def _folder_name(summary: ConnectionSummary | None) -> str:
     return "the folder you chose" if summary and summary.xero_folder_id else BASE_FOLDER
 
 
-def _admins() -> list[str]:
+def _whom_to_ask() -> str:
+    """Return whom staff may ask; admins do it themselves."""
     frame = current_frame()
-    return frame.admins if frame else []
-
-
-def _stamp(moment: datetime | None) -> str:
-    return f"{moment.timestamp():.3f}" if moment else "0"
+    if frame is None or current_user.is_admin:
+        return ""
+    return ask_admins(frame.admins)
 
 
 def _uuid(given: str) -> UUID | None:
@@ -252,7 +262,3 @@ def _uuid(given: str) -> UUID | None:
         return UUID(given)
     except ValueError:
         return None
-
-
-def _back() -> Response:
-    return cast(Response, redirect(url_for("settings.page"), HTTPStatus.SEE_OTHER))

@@ -31,6 +31,7 @@ from dashboard.xero.oauth import REQUIRED_SCOPES, XeroOAuth
 from dashboard.xero.transport import Exchange, Transport
 from dashboard.xero.types import (
     Association,
+    CodeAnswer,
     Contact,
     ContactGroup,
     ContactPerson,
@@ -48,6 +49,7 @@ __all__ = [
     "REQUIRED_SCOPES",
     "Association",
     "CallsLeft",
+    "CodeAnswer",
     "Contact",
     "ContactGroup",
     "ContactPerson",

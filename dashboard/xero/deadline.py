@@ -119,6 +119,8 @@ class _Watched:
 
     sock: Any
     timeout: Any
+    # `http.client` prints whole requests, tokens included, when somebody raises its own level.
+    debuglevel = 0
 
     def connect(self) -> None:
         watch = _watch.get()
@@ -229,7 +231,9 @@ class DeadlineAdapter(HTTPAdapter):
                 )
                 watch.answered = True
                 return self._with_body(response, watch)
-            except (requests.RequestException, urllib3_errors.HTTPError, OSError) as error:
+            except XeroError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever broke, its words may be the request
                 failure = watch.no_answer(error)
         # Raised outside the handler, so that no traceback leads to the request and its token.
         raise failure

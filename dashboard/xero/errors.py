@@ -118,7 +118,14 @@ class XeroAppRefused(XeroError):
 
 
 class XeroIdentityUnproven(XeroError):
-    """The id_token of a sign-in did not verify, so nobody can say whose tokens these are."""
+    """The id_token of a sign-in did not verify, so nobody can say whose tokens these are.
+
+    `about_time` means that only its times did not fit: one of the two clocks is off.
+    """
+
+    def __init__(self, message: str, *, about_time: bool = False) -> None:
+        super().__init__(message)
+        self.about_time = about_time
 
 
 class WaitReason(StrEnum):

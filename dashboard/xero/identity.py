@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 from joserfc import jwt
-from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.errors import ClaimError, InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from dashboard.secret import Secret
@@ -23,6 +23,7 @@ from dashboard.xero.errors import XeroAppRefused, XeroIdentityUnproven
 
 KEYS_ARE_FRESH_FOR = 3600.0
 CLOCK_TOLERANCE = 5
+TIMES = frozenset({"exp", "nbf", "iat"})
 
 FetchJson = Callable[[str], Any]
 
@@ -60,17 +61,20 @@ class IdentityVerifier:
         documented, so an id_token without one passes unless *require_nonce*: it came over our own
         authenticated call to the token endpoint, and `state` ties that call to the browser session.
         """
-        reason = "It is signed by nobody we know."
+        about_time = False
         try:
             claims = self._signed_claims(id_token)
             self._registry().validate(claims)
         except (JoseError, ValueError, TypeError) as error:
             reason = type(error).__name__
+            about_time = isinstance(error, ClaimError) and error.claim in TIMES
         else:
             if _nonce_fits(claims.get("nonce"), nonce, required=require_nonce):
                 return claims
             reason = "Its nonce is not ours."
-        raise XeroIdentityUnproven(f"Xero's proof of identity did not verify ({reason}).")
+        raise XeroIdentityUnproven(
+            f"Xero's proof of identity did not verify ({reason}).", about_time=about_time
+        )
 
     def _signed_claims(self, id_token: str) -> dict[str, Any]:
         try:

@@ -6,8 +6,10 @@ the official `xero-identity.yaml`. The OAuth exchanges themselves are Authlib's.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -29,8 +31,8 @@ from dashboard.xero.errors import (
 from dashboard.xero.governor import Priority
 from dashboard.xero.identity import IdentityVerifier, unverified_claims
 from dashboard.xero.transport import Bearer, Transport, XeroRequest, prepared, segment
-from dashboard.xero.types import Grant, Tenant, TokenSet
-from dashboard.xero.wire_dates import moment
+from dashboard.xero.types import CodeAnswer, Grant, Tenant, TokenSet
+from dashboard.xero.wire_dates import header_moment, moment
 
 # Read contacts and settings, write files, know the person, stay connected: nothing more.
 REQUIRED_SCOPES = (
@@ -46,6 +48,9 @@ REQUIRED_SCOPES = (
 # Xero always says how long a token lives; should it ever not, a short guess costs one refresh.
 _UNSAID_EXPIRES_IN = 300
 _ANY = msgspec.json.Decoder(Any)
+# https://www.rfc-editor.org/rfc/rfc6749#section-5.2 names them; whatever else stands there may be
+# a part of the request.
+_ERROR_WORD = re.compile(r"[a-z_]{3,40}")
 
 
 class _WireTenant(msgspec.Struct, rename="camel"):
@@ -106,23 +111,15 @@ class XeroOAuth:
         )
         return str(url)
 
-    def exchange_code(
-        self,
-        code: str,
-        nonce: str | None,
-        code_verifier: str | None = None,
-        *,
-        require_nonce: bool = False,
-    ) -> Grant:
-        """Return what the person granted, their identity verified.
+    def exchange_code(self, code: str, code_verifier: str | None = None) -> CodeAnswer:
+        """Return the tokens that a code is good for; whose they are is proven by `prove`.
 
-        Raises `XeroGrantRefused` for a code that is spent, expired (5 minutes) or not ours,
-        `XeroIdentityUnproven` when the id_token does not verify, `XeroAppRefused` when the app's
-        own credentials are refused.
+        Raises `XeroGrantRefused` for a code that is spent, expired (5 minutes) or not ours, and
+        `XeroAppRefused` when the app's own credentials are refused.
         """
         verifier = self._needed_verifier(code_verifier)
         extra = {"code_verifier": verifier} if verifier else {}
-        answered = self._token_answer(
+        answered, answered_at = self._token_answer(
             lambda session: session.fetch_token(
                 self._token_url,
                 grant_type="authorization_code",
@@ -132,17 +129,30 @@ class XeroOAuth:
             )
         )
         tokens = _token_set(answered)
-        claims = self._verifier.verify(
-            str(answered.get("id_token") or ""), nonce, require_nonce=require_nonce
+        hints = unverified_claims(tokens.access)
+        return CodeAnswer(
+            tokens=tokens,
+            id_token=Secret(str(answered.get("id_token") or "")),
+            xero_userid=_text(hints, "xero_userid"),
+            authentication_event_id=_text(hints, "authentication_event_id"),
+            answered_at=answered_at,
         )
-        return _grant(tokens, claims)
+
+    def prove(self, answer: CodeAnswer, nonce: str | None, *, require_nonce: bool = False) -> Grant:
+        """Return what the person granted, their identity verified.
+
+        Raises `XeroIdentityUnproven` when the id_token does not verify, and the errors of reading
+        Xero's keys.
+        """
+        claims = self._verifier.verify(answer.id_token.reveal(), nonce, require_nonce=require_nonce)
+        return _grant(answer, claims)
 
     def refresh(self, refresh_token: Secret) -> TokenSet:
         """Return new tokens; *refresh_token* works for 30 more minutes, in case they get lost.
 
         Raises `XeroGrantRefused` when it is no longer good, and then no second try can help.
         """
-        answered = self._token_answer(
+        answered, _ = self._token_answer(
             # No scope: a refresh never adds any, so what was granted stays granted.
             lambda session: session.refresh_token(
                 self._token_url,
@@ -170,15 +180,16 @@ class XeroOAuth:
         auth_event_id: str | None = None,
         *,
         priority: Priority = Priority.PERSON,
+        refresh_access: Callable[[], Secret] | None = None,
     ) -> list[Tenant]:
         """Return the organisations that the token reaches, or only those of one consent.
 
         Connecting an organisation again keeps its first event, so the list of an event may be
-        empty.
+        empty. With *refresh_access* a 401 is cured once with a fresh token.
         """
         query = {"authEventId": auth_event_id} if auth_event_id else {}
         request = XeroRequest("GET", "/connections", priority, query=query)
-        answer = self._transport.send(request, Bearer(access))
+        answer = self._transport.send(request, Bearer(access, refresh_access))
         return [_tenant(tenant) for tenant in decode(answer, _TENANTS)]
 
     def delete_connection(self, access: Secret, connection_id: str) -> None:
@@ -213,18 +224,30 @@ class XeroOAuth:
         )
         return prepared(session, self._transport.adapter, self._transport.user_agent)
 
-    def _token_answer(self, ask: Callable[[Any], Any]) -> Mapping[str, Any]:
+    def _token_answer(self, ask: Callable[[Any], Any]) -> tuple[Mapping[str, Any], datetime | None]:
+        """Return the answer's values and the moment at which Xero's clock stood."""
         refusal: XeroError
+        dates: list[str | None] = []
+
+        def read(response: requests.Response) -> requests.Response:
+            dates.append(response.headers.get("Date"))
+            return _read_as_token_answer(response)
+
         try:
-            return dict(self._identity_exchange(ask))
+            answered = dict(self._identity_exchange(ask, read))
+            return answered, header_moment(dates[-1] if dates else None)
         except (OAuthError, ValueError, TypeError):
             refusal = XeroUnavailable("Xero's identity service answered with something unreadable.")
         raise refusal
 
-    def _identity_exchange(self, ask: Callable[[Any], Any]) -> Any:
+    def _identity_exchange(
+        self,
+        ask: Callable[[Any], Any],
+        read: Callable[[requests.Response], requests.Response] | None = None,
+    ) -> Any:
         session = self._session()
-        for hook in ("access_token_response", "refresh_token_response"):
-            session.register_compliance_hook(hook, _read_as_token_answer)
+        for hook in ("access_token_response", "refresh_token_response") if read else ():
+            session.register_compliance_hook(hook, read)
         # Identity calls count against no limit of Xero's, so the governor is not asked.
         failure: XeroError
         try:
@@ -261,8 +284,9 @@ def _read_as_token_answer(response: requests.Response) -> requests.Response:
     if answer.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED) and word:
         raise _refusal(word, answer)
     error = error_for(answer)
-    if isinstance(error, XeroRateLimited | XeroUnavailable):
+    if isinstance(error, XeroRateLimited):
         raise error
+    # No words of the answer are kept: some servers repeat the request, and ours holds secrets.
     raise XeroUnavailable(
         f"Xero's identity service gave no usable answer ({answer.status}).",
         status=answer.status,
@@ -277,8 +301,9 @@ def _refusal(word: str, answer: Answer) -> XeroError:
             status=answer.status,
             correlation_id=answer.correlation_id,
         )
+    word = word if _ERROR_WORD.fullmatch(word) else "in words that we do not repeat"
     return XeroAppRefused(
-        f"Xero does not accept our app's request ({word[:100]}).",
+        f"Xero does not accept our app's request ({word}).",
         error=word,
         status=answer.status,
         correlation_id=answer.correlation_id,
@@ -324,15 +349,14 @@ def _seconds(value: Any) -> int:
         return _UNSAID_EXPIRES_IN
 
 
-def _grant(tokens: TokenSet, claims: Mapping[str, Any]) -> Grant:
-    hints = unverified_claims(tokens.access)
+def _grant(answer: CodeAnswer, claims: Mapping[str, Any]) -> Grant:
     given = " ".join(part for key in ("given_name", "family_name") if (part := _text(claims, key)))
     return Grant(
-        tokens=tokens,
-        xero_userid=_text(claims, "xero_userid") or _text(hints, "xero_userid"),
+        tokens=answer.tokens,
+        xero_userid=_text(claims, "xero_userid") or answer.xero_userid,
         email=_text(claims, "email"),
         name=_text(claims, "name") or given or None,
-        authentication_event_id=_text(hints, "authentication_event_id"),
+        authentication_event_id=answer.authentication_event_id,
     )
 
 

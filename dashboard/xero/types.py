@@ -31,6 +31,20 @@ class TokenSet(msgspec.Struct, frozen=True):
     scopes: tuple[str, ...]
 
 
+class CodeAnswer(msgspec.Struct, frozen=True):
+    """What a code was exchanged for, before anybody's identity is proven.
+
+    `xero_userid` and `authentication_event_id` are the access token's own words. `answered_at` is
+    Xero's clock (the answer's `Date`), None when it gave none.
+    """
+
+    tokens: TokenSet
+    id_token: Secret
+    xero_userid: str | None
+    authentication_event_id: str | None
+    answered_at: datetime | None
+
+
 class Grant(msgspec.Struct, frozen=True):
     """The outcome of a consent: the tokens and who gave them."""
 

@@ -22,35 +22,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_practices")),
     )
     op.create_table(
-        "alerts",
-        sa.Column("practice_id", sa.Uuid(), nullable=False),
-        sa.Column("cause", sa.String(40), nullable=False),
-        sa.Column("tone", sa.String(length=20), nullable=False),
-        sa.Column("title", sa.String(length=255), nullable=False),
-        sa.Column("text", sa.Text(), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
-        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["practice_id"],
-            ["practices.id"],
-            name=op.f("fk_alerts_practice_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
-    )
-    op.create_index(
-        "alerts_open_idx",
-        "alerts",
-        ["practice_id", "cause"],
-        unique=True,
-        postgresql_where=sa.text("closed_at IS NULL"),
-        sqlite_where=sa.text("closed_at IS NULL"),
-    )
-    op.create_index("alerts_practice_idx", "alerts", ["practice_id", "created_at"], unique=False)
-    op.create_table(
         "clients",
         sa.Column("practice_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
@@ -92,6 +63,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("practice_id", name=op.f("pk_practice_salts")),
     )
     op.create_table(
+        "key_checks",
+        sa.Column("key_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", name=op.f("pk_key_checks")),
+    )
+    op.create_table(
         "tags",
         sa.Column("practice_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.String(length=255), nullable=False),
@@ -124,6 +102,91 @@ def upgrade() -> None:
     )
     op.create_index("users_email_idx", "users", ["email"], unique=True)
     op.create_index("users_practice_idx", "users", ["practice_id"], unique=False)
+    op.create_table(
+        "alerts",
+        sa.Column("practice_id", sa.Uuid(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=True),
+        sa.Column("cause", sa.String(40), nullable=False),
+        sa.Column("tone", sa.String(length=20), nullable=False),
+        sa.Column("title", sa.String(length=255), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["practice_id"],
+            ["practices.id"],
+            name=op.f("fk_alerts_practice_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_alerts_user_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
+    )
+    op.create_index(
+        "alerts_open_idx",
+        "alerts",
+        ["practice_id", "cause"],
+        unique=True,
+        postgresql_where=sa.text("closed_at IS NULL"),
+        sqlite_where=sa.text("closed_at IS NULL"),
+    )
+    op.create_index("alerts_practice_idx", "alerts", ["practice_id", "created_at"], unique=False)
+    op.create_table(
+        "alert_mails",
+        sa.Column("practice_id", sa.Uuid(), nullable=False),
+        sa.Column("alert_id", sa.Uuid(), nullable=True),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("dropped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("lease_owner", sa.String(length=255), nullable=True),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column("server_said", sa.Text(), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["alert_id"], ["alerts.id"], name=op.f("fk_alert_mails_alert_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["practice_id"],
+            ["practices.id"],
+            name=op.f("fk_alert_mails_practice_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_alert_mails_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_mails")),
+    )
+    op.create_index(
+        "alert_mails_alert_idx", "alert_mails", ["alert_id", "user_id", "number"], unique=True
+    )
+    op.create_index(
+        "alert_mails_digest_idx",
+        "alert_mails",
+        ["user_id"],
+        unique=True,
+        postgresql_where=sa.text("alert_id IS NULL AND sent_at IS NULL AND dropped_at IS NULL"),
+        sqlite_where=sa.text("alert_id IS NULL AND sent_at IS NULL AND dropped_at IS NULL"),
+    )
+    op.create_index(
+        "alert_mails_due_idx",
+        "alert_mails",
+        ["not_before"],
+        unique=False,
+        postgresql_where=sa.text("sent_at IS NULL AND dropped_at IS NULL"),
+        sqlite_where=sa.text("sent_at IS NULL AND dropped_at IS NULL"),
+    )
+    op.create_index("alert_mails_practice_idx", "alert_mails", ["practice_id"], unique=False)
     op.create_table(
         "client_documents",
         sa.Column("practice_id", sa.Uuid(), nullable=False),
@@ -198,8 +261,8 @@ def upgrade() -> None:
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("browser_hash", sa.String(length=255), nullable=False),
         sa.Column("state_hash", sa.String(length=255), nullable=False),
-        sa.Column("nonce", sa.String(length=255), nullable=False),
-        sa.Column("code_verifier", sa.String(length=255), nullable=True),
+        sa.Column("nonce_encrypted", sa.Text(), nullable=False),
+        sa.Column("code_verifier_encrypted", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
@@ -210,6 +273,7 @@ def upgrade() -> None:
         sa.Column(
             "choices", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True
         ),
+        sa.Column("change", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
         sa.Column("chosen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -253,6 +317,8 @@ def upgrade() -> None:
         sa.Column("last_sync_contact_count", sa.Integer(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("last_error_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error_status", sa.Integer(), nullable=True),
+        sa.Column("last_error_reference", sa.String(length=255), nullable=True),
         sa.Column("consecutive_errors", sa.Integer(), nullable=False),
         sa.Column("last_good_call_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_call_at", sa.DateTime(timezone=True), nullable=True),
@@ -857,15 +923,21 @@ def downgrade() -> None:
     op.drop_index("client_documents_practice_idx", table_name="client_documents")
     op.drop_index("client_documents_client_idx", table_name="client_documents")
     op.drop_table("client_documents")
-    op.drop_index("users_practice_idx", table_name="users")
-    op.drop_index("users_email_idx", table_name="users")
-    op.drop_table("users")
-    op.drop_index("tags_practice_name_idx", table_name="tags")
-    op.drop_table("tags")
-    op.drop_table("practice_salts")
-    op.drop_index("clients_practice_xero_contact_idx", table_name="clients")
-    op.drop_index("clients_practice_name_idx", table_name="clients")
-    op.drop_table("clients")
+    op.drop_index("alert_mails_practice_idx", table_name="alert_mails")
+    op.drop_index(
+        "alert_mails_due_idx",
+        table_name="alert_mails",
+        postgresql_where=sa.text("sent_at IS NULL AND dropped_at IS NULL"),
+        sqlite_where=sa.text("sent_at IS NULL AND dropped_at IS NULL"),
+    )
+    op.drop_index(
+        "alert_mails_digest_idx",
+        table_name="alert_mails",
+        postgresql_where=sa.text("alert_id IS NULL AND sent_at IS NULL AND dropped_at IS NULL"),
+        sqlite_where=sa.text("alert_id IS NULL AND sent_at IS NULL AND dropped_at IS NULL"),
+    )
+    op.drop_index("alert_mails_alert_idx", table_name="alert_mails")
+    op.drop_table("alert_mails")
     op.drop_index("alerts_practice_idx", table_name="alerts")
     op.drop_index(
         "alerts_open_idx",
@@ -874,4 +946,14 @@ def downgrade() -> None:
         sqlite_where=sa.text("closed_at IS NULL"),
     )
     op.drop_table("alerts")
+    op.drop_index("users_practice_idx", table_name="users")
+    op.drop_index("users_email_idx", table_name="users")
+    op.drop_table("users")
+    op.drop_index("tags_practice_name_idx", table_name="tags")
+    op.drop_table("tags")
+    op.drop_table("key_checks")
+    op.drop_table("practice_salts")
+    op.drop_index("clients_practice_xero_contact_idx", table_name="clients")
+    op.drop_index("clients_practice_name_idx", table_name="clients")
+    op.drop_table("clients")
     op.drop_table("practices")

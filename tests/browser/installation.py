@@ -56,6 +56,19 @@ class Installation:
         fault = {"kind": kind, "method": method, "path": path, **details}
         requests.post(f"{self.xero}/simulator/faults", json=fault, timeout=10).raise_for_status()
 
+    def perform(self, action: str, **details: Any) -> None:
+        """Do what a person would do inside the pretend Xero."""
+        order = {"action": action, **details}
+        requests.post(f"{self.xero}/simulator/admin", json=order, timeout=10).raise_for_status()
+
+    def person_of(self, organisation: str) -> dict[str, Any]:
+        """Return the first person of the pretend Xero who belongs to an organisation."""
+        tenant_id = self.organisation(organisation)["tenant_id"]
+        found: dict[str, Any] = next(
+            each for each in self._state()["users"] if tenant_id in each["tenant_ids"]
+        )
+        return found
+
     def organisation(self, name: str) -> dict[str, Any]:
         """Return what the pretend Xero holds of an organisation."""
         found: dict[str, Any] = next(
@@ -67,7 +80,7 @@ class Installation:
         """Connect the person's practice to *organisation* and wait until its contacts are read."""
         url = person.send(f"{INTEGRATION}/connect")["authorization_url"]
         tenant_id = self.organisation(organisation)["tenant_id"]
-        user = next(each for each in self._state()["users"] if tenant_id in each["tenant_ids"])
+        user = self.person_of(organisation)
         choice = {"decision": "allow", "choice": f"{user['user_id']} {tenant_id}"}
         answer = requests.post(url, choice, allow_redirects=False, timeout=10)
         person.come_back(answer.headers["Location"])

@@ -17,7 +17,7 @@ class Watch:
     """Everything that went wrong in a browser since `forget()`.
 
     Console errors and warnings, script errors, reports of the content policy, requests that failed
-    and answers of 400 and above. A poll that a change of pages cut off is no trouble.
+    and answers of 400 and above. What a change of pages cut off is no trouble.
     """
 
     def __init__(self, context: BrowserContext) -> None:
@@ -48,7 +48,7 @@ class Watch:
         self.troubles.append(f"script: {error.error}")
 
     def _failed(self, request: Request) -> None:
-        if request.failure == GONE_AWAY and "/panels/" in request.url:
+        if request.failure == GONE_AWAY and not request.is_navigation_request():
             return
         self.troubles.append(f"failed: {request.method} {request.url}: {request.failure}")
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dashboard.models import Practice, User
+from dashboard import wiring
+from dashboard.embedded import free_port
+from dashboard.mail_settings import MailServer, Sender
+from dashboard.models import AlertCause, Practice, User
+from dashboard.secret import Secret
 
 PASSWORD = "a long enough password\n"
 
@@ -81,3 +86,24 @@ class TestDoctor:
         done = app.test_cli_runner().invoke(args=["doctor"])
         assert done.exit_code == 1
         assert "Redis does not answer" in done.output
+
+    def test_a_mail_server_that_is_not_there_is_told_with_what_waits_for_it(
+        self, app: Flask, admin: User, session: Session
+    ) -> None:
+        nobody = MailServer("localhost", free_port(), "none", "", Secret(""))
+        app.config["SETTINGS"] = replace(
+            app.config["SETTINGS"], mail_server=nobody, mail_from=Sender("", "a@x.example")
+        )
+        wiring.alerts().raise_once(
+            admin.practice_id, AlertCause.RECONNECT_NEEDED, "danger", "A", "B."
+        )
+        session.commit()
+        mails = wiring.alert_mails()
+        assert mails is not None
+        assert mails.send_due(5.0).sent == 0
+        done = app.test_cli_runner().invoke(args=["doctor"])
+        server, waiting = done.output.splitlines()
+        assert done.exit_code == 1
+        assert server.startswith("The mail server could not be reached. Check SMTP_URL")
+        assert waiting.startswith("Emails could not be sent since ")
+        assert "1 wait, 0 were refused for good." in waiting

@@ -99,3 +99,73 @@ class TestSettings:
         settings = Settings.from_environment({**COMPLETE, "PUBLIC_URL": "https://x.example/"})
         assert settings.is_https
         assert settings.public_url == "https://x.example"
+
+
+SMTP = "smtp://alerts%40x.example:s%3Acret@mail.x.example"
+
+
+class TestMail:
+    def test_without_both_no_email_is_sent(self) -> None:
+        assert not Settings.from_environment(COMPLETE).sends_mail
+
+    @pytest.mark.parametrize(
+        ("url", "port", "security"),
+        [
+            (SMTP, 587, "starttls"),
+            (f"{SMTP}:2525/", 2525, "starttls"),
+            (SMTP.replace("smtp", "smtps", 1), 465, "tls"),
+            ("smtp://localhost:1025", 1025, "none"),
+            ("smtp://127.0.0.9", 25, "none"),
+            ("smtp://[::1]:1025", 1025, "none"),
+            ("smtps://localhost", 465, "tls"),
+        ],
+        ids=["starttls", "port", "tls", "localhost", "loopback", "ipv6", "local tls"],
+    )
+    def test_the_address_says_how_it_is_reached(self, url: str, port: int, security: str) -> None:
+        given = {**COMPLETE, "SMTP_URL": url, "MAIL_FROM": "chase.md <alerts@x.example>"}
+        settings = Settings.from_environment(given)
+        assert settings.sends_mail
+        server, sender = settings.mail_server, settings.mail_from
+        assert server is not None
+        assert sender is not None
+        assert (server.port, server.security) == (port, security)
+        if url == SMTP:
+            assert (server.user, server.password.reveal()) == ("alerts@x.example", "s:cret")
+        assert (sender.name, sender.address) == ("chase.md", "alerts@x.example")
+        assert "s:cret" not in repr(settings)
+
+    @pytest.mark.parametrize(
+        ("name", "value", "other"),
+        [("SMTP_URL", SMTP, "MAIL_FROM"), ("MAIL_FROM", "a@x.example", "SMTP_URL")],
+        ids=["sender", "server"],
+    )
+    def test_one_without_the_other_is_one_sentence(self, name: str, value: str, other: str) -> None:
+        [sentence] = _problems(**{name: value})
+        assert sentence.startswith(f"{other} is not set, and {name} needs it: give ")
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            "mail.x.example:587",
+            "http://mail.x.example",
+            "smtp://",
+            "smtp://us@mail.x.example",
+            "smtp://:s3cret@mail.x.example",
+            "smtp://us:s3cret#x@mail.x.example",
+            "smtp://us:s3cret@mail.x.example:99999",
+            "smtp://us:s3cret@mail.x.example/path",
+            "smtp://us:s3cret@[::1",
+            "smtp://us:s3cret\u2100@mail.x.example",
+        ],
+    )
+    def test_a_malformed_server_is_one_sentence_without_the_password(self, value: str) -> None:
+        [sentence] = _problems(SMTP_URL=value, MAIL_FROM="a@x.example")
+        assert sentence.startswith("SMTP_URL is malformed: give ")
+        assert "s3cret" not in sentence
+
+    @pytest.mark.parametrize(
+        "value", ["x", "a@b@c", "a@x.example, b@x.example", "A\nB <a@x.example>", "zoë@x.example"]
+    )
+    def test_a_malformed_sender_is_one_sentence(self, value: str) -> None:
+        [sentence] = _problems(SMTP_URL=SMTP, MAIL_FROM=value)
+        assert sentence.startswith("MAIL_FROM is malformed: give one address")

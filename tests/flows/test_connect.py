@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from flask import Flask
@@ -14,14 +16,28 @@ from sqlalchemy.orm import Session
 
 from dashboard import wiring
 from dashboard.clock import utcnow
-from dashboard.models import ConnectionStatus, OAuthAttempt, Practice, User, XeroConnection
+from dashboard.models import (
+    Alert,
+    ConnectionStatus,
+    OAuthAttempt,
+    Practice,
+    User,
+    XeroConnection,
+)
 from dashboard.simulator import World
+from dashboard.simulator.records import Organisation
 from dashboard.xero import REQUIRED_SCOPES
 from tests import factories
 from tests.support.browser import Browser
 from tests.support.pretend_xero import give_consent
 
 API = "/api/integrations/xero"
+CALLBACK = f"http://localhost:8000{API}/callback"
+NOT_FINISHED = "Xero did not finish the connection. Nothing was saved. Try again."
+APP_LIMIT = (
+    "Xero says this app cannot connect more organisations now. We have been told. Nothing to do on"
+    " your side."
+)
 
 
 def start(browser: Browser) -> str:
@@ -41,6 +57,31 @@ def come_back(browser: Browser, address: str) -> str:
 
 def connect(browser: Browser, world: World, organisation: str | None = None) -> str:
     return come_back(browser, give_consent(world, start(browser), organisation))
+
+
+def state_of(browser: Browser) -> str:
+    """Begin a consent and return the state that Xero would bring back."""
+    return parse_qs(urlsplit(start(browser)).query)["state"][0]
+
+
+@contextmanager
+def only_for_another(world: World, organisation: Organisation, user_id: str) -> Iterator[None]:
+    """Let everybody but this person into the organisation for a while, so that another consents."""
+    before = {each.user_id: list(each.tenant_ids) for each in world.state.users.values()}
+    for each in world.state.users.values():
+        if each.user_id == user_id:
+            each.tenant_ids.remove(organisation.tenant_id)
+        elif organisation.tenant_id not in each.tenant_ids:
+            each.tenant_ids.append(organisation.tenant_id)
+    yield
+    for each in world.state.users.values():
+        each.tenant_ids[:] = before[each.user_id]
+
+
+def remove_in_xero(world: World) -> None:
+    """Take the app out under Connected apps."""
+    for held in world.state.connections.values():
+        held.disconnected_at = world.clock.now()
 
 
 def words_of(browser: Browser, place: str) -> str:
@@ -100,7 +141,8 @@ class TestConnecting:
         assert connection is not None
         assert connection.access_token_encrypted
         assert connection.refresh_token_encrypted
-        assert "eyJ" not in connection.access_token_encrypted
+        assert not connection.access_token_encrypted.startswith("eyJ")
+        assert connection.refresh_token_encrypted not in world.state.refresh_tokens
         assert connection.xero_connection_id
         assert connection.xero_userid
         assert connection.connected_by_id == admin.id
@@ -127,6 +169,45 @@ class TestRefusedConsent:
             browser, place
         )
         assert browser.get_json(f"{API}/status")["status"] == "not_connected"
+
+    @pytest.mark.parametrize(
+        ("error", "description", "sentence"),
+        [
+            ("access_denied", "", "You did not give access. Nothing has changed. Try again."),
+            ("server_error", "", "Xero did not finish the connection. Nothing was saved. Try"),
+            ("something_new", "?", "Xero did not finish the connection. Nothing was saved. Try"),
+            ("connection_limit_reached", "", APP_LIMIT),
+            (
+                "access_denied",
+                "The app has reached its limit of connected organisations",
+                APP_LIMIT,
+            ),
+            ("invalid_scope", "", "Xero does not accept this installation&#39;s app."),
+        ],
+        ids=["cancelled", "server error", "unknown", "limit by code", "limit by words", "app"],
+    )
+    def test_each_error_of_xero_has_its_own_words(
+        self,
+        *,
+        browser: Browser,
+        world: World,
+        caplog: pytest.LogCaptureFixture,
+        error: str,
+        description: str,
+        sentence: str,
+    ) -> None:
+        query = {"error": error, "error_description": description, "state": state_of(browser)}
+        before = len(world.calls.last())
+        page = words_of(browser, come_back(browser, f"{CALLBACK}?{urlencode(query)}"))
+        assert sentence in page
+        assert len(world.calls.last()) == before
+        told = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert bool(told) == ("We have been told." in page)
+
+    def test_an_error_without_our_state_is_refused(self, browser: Browser, world: World) -> None:
+        start(browser)
+        place = come_back(browser, f"{CALLBACK}?error=access_denied&state=forged")
+        assert "too old to accept" in words_of(browser, place)
 
     @pytest.mark.parametrize("accepted", ["*/*", "application/json"])
     def test_cancelling_is_no_error_whatever_is_asked_for(
@@ -180,13 +261,57 @@ class TestRefusedConsent:
         session.commit()
         assert "too old to accept" in words_of(browser, come_back(browser, address))
 
-    def test_a_code_that_xero_refuses_saves_nothing(self, browser: Browser, world: World) -> None:
-        address = give_consent(world, start(browser))
-        parts = urlsplit(address)
-        state = parse_qs(parts.query)["state"][0]
-        place = come_back(browser, f"http://localhost:8000{API}/callback?code=no&state={state}")
-        assert "Nothing was saved" in words_of(browser, place)
+    @pytest.mark.parametrize("code", ["no", ""])
+    def test_a_code_that_xero_refuses_saves_nothing(
+        self, browser: Browser, world: World, code: str
+    ) -> None:
+        place = come_back(browser, f"{CALLBACK}?code={code}&state={state_of(browser)}")
+        assert NOT_FINISHED in words_of(browser, place)
         assert browser.get_json(f"{API}/status")["status"] == "not_connected"
+
+    def test_a_code_is_good_once_even_with_a_state_of_its_own(
+        self, browser: Browser, world: World
+    ) -> None:
+        address = give_consent(world, start(browser))
+        come_back(browser, address)
+        code = parse_qs(urlsplit(address).query)["code"][0]
+        place = come_back(browser, f"{CALLBACK}?code={code}&state={state_of(browser)}")
+        assert NOT_FINISHED in words_of(browser, place)
+        assert browser.get_json(f"{API}/status")["status"] == "active"
+
+    @pytest.mark.parametrize(
+        ("fault", "path"),
+        [
+            ("503-maintenance", "/connections"),
+            ("reset", "/connections"),
+            ("200-html", "/.well-known/openid-configuration/jwks"),
+        ],
+        ids=["list", "no list", "keys"],
+    )
+    def test_what_breaks_after_the_exchange_leaves_nothing_here_or_there(
+        self, browser: Browser, world: World, session: Session, fault: str, path: str
+    ) -> None:
+        world.faults.arm(fault, path=path, times=3)
+        place = connect(browser, world)
+        assert NOT_FINISHED in words_of(browser, place)
+        assert world.faults.injected[fault] > 0
+        assert browser.get_json(f"{API}/status")["status"] == "not_connected"
+        session.rollback()
+        assert session.scalars(select(XeroConnection)).all() == []
+        assert all(not each.is_live for each in world.state.connections.values())
+        assert world.state.refresh_tokens == {}
+
+    @pytest.mark.parametrize("hours", [-24, 24], ids=["ahead", "behind"])
+    def test_a_clock_that_is_off_is_named(
+        self, browser: Browser, world: World, caplog: pytest.LogCaptureFixture, hours: int
+    ) -> None:
+        world.shift_clock(hours * 3600)
+        page = words_of(browser, connect(browser, world))
+        assert "This installation&#39;s clock is off: it says " in page
+        assert f"Xero says {world.clock.now():%d %b %Y, }" in page
+        assert browser.get_json(f"{API}/status")["status"] == "not_connected"
+        assert [record.levelname for record in caplog.records].count("ERROR") == 1
+        assert world.state.refresh_tokens == {}
 
     def test_an_organisation_of_another_practice_is_refused(
         self, browser: Browser, browser_of: Callable[[User], Browser], stranger: User, world: World
@@ -194,9 +319,29 @@ class TestRefusedConsent:
         other = browser_of(stranger)
         connect(other, world)
         place = connect(browser, world)
-        assert "already connected to another practice" in words_of(browser, place)
+        assert (
+            "This organisation is already connected to another practice. Contact support."
+            in words_of(browser, place)
+        )
         assert browser.get_json(f"{API}/status")["status"] == "not_connected"
+        # The other practice's connection and its grant are the same person's, and they live.
+        other.post("/settings/check")
         assert other.get_json(f"{API}/status")["status"] == "active"
+        assert "Checked just now. The connection works." in other.get("/settings").text
+
+    def test_a_second_persons_consent_to_a_held_organisation_is_given_back(
+        self, browser: Browser, browser_of: Callable[[User], Browser], stranger: User, world: World
+    ) -> None:
+        other = browser_of(stranger)
+        connect(other, world)
+        [first] = world.state.connections.values()
+        with only_for_another(world, world.main, first.user_id):
+            place = connect(browser, world)
+        assert "already connected to another practice" in words_of(browser, place)
+        live = [each.user_id for each in world.state.connections.values() if each.is_live]
+        assert live == [first.user_id]
+        other.post("/settings/check")
+        assert "The connection works." in other.get("/settings").text
 
     def test_staff_may_not_connect(
         self, browser_of: Callable[[User], Browser], colleague: User
@@ -212,44 +357,23 @@ class TestRefusedConsent:
         assert answer.status_code in {401, 403}
 
 
-class TestChoosing:
-    @pytest.fixture
-    def several(self, world: World) -> World:
-        world.app.bulk_connections = True
-        return world
-
-    def test_leaving_the_connected_organisation_asks_first(
-        self, browser: Browser, world: World
+class TestPermissions:
+    def test_without_files_it_connects_and_says_what_is_missing(
+        self, browser: Browser, world: World, session: Session
     ) -> None:
-        names = [each.name for each in world.state.organisations.values()]
-        first, second = names[0], names[1]
-        connect(browser, world, first)
-        place = connect(browser, world, second)
-        assert "choice=" in place
-        page = words_of(browser, place)
-        assert "Choose one organisation for this practice" in page
-        assert browser.get_json(f"{API}/status")["organisation"]["name"] == first
-        chosen = world.organisation(second)
-        choice_id = parse_qs(urlsplit(place).query)["choice"][0]
-        answer = browser.post(f"/settings/choose/{choice_id}", {"tenant_id": chosen.tenant_id})
-        assert answer.status_code == 303
-        assert browser.get_json(f"{API}/status")["organisation"]["name"] == second
-
-    def test_a_stranger_cannot_use_the_choice(
-        self,
-        browser: Browser,
-        browser_of: Callable[[User], Browser],
-        stranger: User,
-        world: World,
-    ) -> None:
-        names = [each.name for each in world.state.organisations.values()]
-        connect(browser, world, names[0])
-        place = connect(browser, world, names[1])
-        choice_id = parse_qs(urlsplit(place).query)["choice"][0]
-        tenant_id = world.organisation(names[1]).tenant_id
-        other = browser_of(stranger)
-        other.post(f"/settings/choose/{choice_id}", {"tenant_id": tenant_id})
-        assert other.get_json(f"{API}/status")["status"] == "not_connected"
+        world.options.withheld_scopes = "files"
+        page = words_of(browser, connect(browser, world))
+        assert (
+            "Connected, but without permission to add files. Documents will not be sent until you"
+            " allow it." in page
+        )
+        assert "Permission needed" in page
+        assert "We need one more permission: Add files to Xero." in page
+        assert "Allow in Xero" in page
+        world.options.withheld_scopes = ""
+        page = words_of(browser, connect(browser, world))
+        assert "Permission needed" not in page
+        assert session.scalars(select(Alert).where(Alert.closed_at.is_(None))).all() == []
 
 
 class TestDisconnecting:
@@ -261,8 +385,9 @@ class TestDisconnecting:
         browser.send_json("POST", f"/api/documents/{document.id}/accept")
         page = browser.get("/settings/disconnect").text
         assert f"Disconnect {world.main.name}?" in page
-        assert "1 waiting document " in page
-        assert "1 client," in page
+        assert "From now on:</strong> 1 waiting document will not be sent." in page
+        assert "Contact changes will not be read." in page
+        assert "What stays:</strong> your 1 client and their documents." in page
         assert browser.get_json(f"{API}/status")["status"] == "active"
 
     def test_it_ends_here_and_at_xero(
@@ -272,6 +397,11 @@ class TestDisconnecting:
         answer = browser.send_json("POST", f"{API}/disconnect", {"remove_links": False})
         assert answer.status_code == 200
         assert answer.json["confirmed_by_xero"] is True
+        assert re.fullmatch(
+            rf"Disconnected from {re.escape(world.main.name)} at \d\d:\d\d(?: \w+)?\."
+            r" Access was revoked and our copy deleted\.",
+            answer.json["message"],
+        )
         assert browser.get_json(f"{API}/status")["status"] == "disconnected"
         session.rollback()
         [connection] = session.scalars(select(XeroConnection)).all()
@@ -290,7 +420,10 @@ class TestDisconnecting:
         answer = browser.send_json("POST", f"{API}/disconnect")
         assert answer.status_code == 200
         assert answer.json["confirmed_by_xero"] is False
-        assert "remove chase.md in Xero under Settings, Connected apps" in answer.json["message"]
+        assert answer.json["message"] == (
+            "Our copy of the access is deleted and nothing more will be sent. Xero did not confirm."
+            " To be sure, remove chase.md in Xero under Settings, Connected apps."
+        )
         assert browser.get_json(f"{API}/status")["status"] == "disconnected"
 
     def test_reconnecting_uses_the_same_row_again(

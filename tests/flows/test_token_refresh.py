@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -19,6 +21,7 @@ from dashboard.models import Alert, AlertCause, ConnectionStatus, User, XeroConn
 from dashboard.services.refusals import ConnectionNotUsable
 from dashboard.simulator import World
 from dashboard.xero import Priority, XeroError, XeroMustWait
+from dashboard.xero.deadline import DeadlineAdapter
 from tests.flows.test_connect import API, connect
 from tests.support.browser import Browser
 
@@ -88,6 +91,56 @@ class TestRefreshing:
         with wiring.xero_auth().calling(connection.practice_id, Priority.PERSON) as call:
             assert call.xero.accounting.organisation().name == world.main.name
 
+    def test_each_further_401_of_a_long_work_is_cured_too(
+        self, connection: XeroConnection, world: World, session: Session
+    ) -> None:
+        with wiring.xero_auth().calling(connection.practice_id, Priority.SYNC) as call:
+            for _ in range(3):
+                world.faults.arm("401-expired", path="/api.xro/")
+                assert call.xero.accounting.organisation().name == world.main.name
+        assert status_of(session) == ConnectionStatus.ACTIVE
+
+    def test_a_second_401_is_no_verdict_on_tokens_that_another_worker_replaced(
+        self,
+        connection: XeroConnection,
+        world: World,
+        session: Session,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        practice_id, adapter = connection.practice_id, wiring.outside().transport.adapter
+        world.faults.arm("401-expired", path="/api.xro/", times=2)
+        send, before = adapter.send, rotations(world)
+
+        def overtaken(*details: Any, **more: Any) -> Any:
+            """Let another worker refresh while the second refusal is on its way."""
+            answer = send(*details, **more)
+            if answer.status_code == 401 and rotations(world) == before + 1:
+                session.execute(
+                    update(XeroConnection).values(token_version=XeroConnection.token_version + 1)
+                )
+                session.commit()
+            return answer
+
+        monkeypatch.setattr(adapter, "send", overtaken)
+        with (
+            pytest.raises(XeroError),
+            wiring.xero_auth().calling(practice_id, Priority.PERSON) as call,
+        ):
+            call.xero.accounting.organisation()
+        assert world.faults.injected["401-expired"] == 2
+        assert status_of(session) == ConnectionStatus.ACTIVE
+
+    def test_a_second_401_on_the_newest_tokens_is_a_verdict(
+        self, connection: XeroConnection, world: World, session: Session
+    ) -> None:
+        world.faults.arm("401-expired", path="/api.xro/", times=2)
+        with (
+            pytest.raises(ConnectionNotUsable),
+            wiring.xero_auth().calling(connection.practice_id, Priority.PERSON) as call,
+        ):
+            call.xero.accounting.organisation()
+        assert status_of(session) == ConnectionStatus.TOKEN_EXPIRED
+
     def test_a_lost_answer_is_repeated_with_the_old_token(
         self, expired: XeroConnection, world: World
     ) -> None:
@@ -110,6 +163,30 @@ class TestRefreshing:
         session.commit()
         with wiring.xero_auth().calling(expired.practice_id, Priority.PERSON) as call:
             assert call.xero.accounting.organisation().name == world.main.name
+
+
+class TestTransactions:
+    def test_none_is_open_while_xero_is_asked(
+        self, browser: Browser, world: World, session: Session, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        send, paths = DeadlineAdapter.send, set()
+
+        def watched(adapter: DeadlineAdapter, request: Any, *details: Any, **more: Any) -> Any:
+            assert not db.session().in_transaction(), request.url
+            paths.add(urlsplit(request.url).path)
+            return send(adapter, request, *details, **more)
+
+        monkeypatch.setattr(DeadlineAdapter, "send", watched)
+        connect(browser, world)
+        practice_id = session.scalars(select(XeroConnection.practice_id)).one()
+        connection_id = session.scalars(select(XeroConnection.id)).one()
+        session.rollback()
+        wiring.xero_sync().sync_contacts(practice_id)
+        wiring.xero_auth().refresh_token(connection_id)
+        wiring.xero_auth().check_health(connection_id)
+        wiring.xero_auth().disconnect(practice_id)
+        assert {"/connect/token", "/connections", "/api.xro/2.0/Contacts"} <= paths
+        assert "/connect/revocation" in paths
 
 
 class TestTrouble:

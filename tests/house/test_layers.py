@@ -36,6 +36,8 @@ FLOORS = [
         "dashboard.database",
         "dashboard.embedded",
         "dashboard.extensions",
+        "dashboard.mail",
+        "dashboard.mail_settings",
         "dashboard.secret",
         "dashboard.storage",
     ],
@@ -44,9 +46,12 @@ FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in room
 # Foundations that lean on each other.
 BESIDE = {
     ("dashboard.database", "dashboard.clock"),
+    ("dashboard.config", "dashboard.mail_settings"),
     ("dashboard.config", "dashboard.secret"),
     ("dashboard.crypto", "dashboard.config"),
     ("dashboard.crypto", "dashboard.secret"),
+    ("dashboard.mail", "dashboard.mail_settings"),
+    ("dashboard.mail_settings", "dashboard.secret"),
 }
 # Rules know Xero's values, never its HTTP.
 RULES_MAY_READ = "dashboard.xero.types"

@@ -50,13 +50,15 @@ def make_due(connection: redis.Redis) -> None:
 
 
 class TestTimetable:
-    def test_it_holds_the_five_jobs_under_their_names(self) -> None:
+    def test_it_holds_the_jobs_under_their_names(self) -> None:
         assert {
             "xero-token-refresh",
             "xero-contact-sync",
             "xero-file-push",
             "xero-file-retry",
             "xero-health-check",
+            "alert-check",
+            "alert-mail",
         } == NAMES
 
     def test_the_first_tick_queues_every_sweep_once(

@@ -19,7 +19,15 @@ from dashboard.models import (
     XeroConnection,
     XeroFilePush,
 )
-from jobs import contact_sync, file_push, file_retry, health_check, token_refresh
+from jobs import (
+    alert_check,
+    alert_mail,
+    contact_sync,
+    file_push,
+    file_retry,
+    health_check,
+    token_refresh,
+)
 from jobs.queue import FUNCTIONS, JsonQueue
 from tests import factories
 
@@ -60,7 +68,16 @@ def queued(queue: JsonQueue) -> list[tuple[str, str]]:
 
 class TestSweeps:
     @pytest.mark.parametrize(
-        "sweeper", [token_refresh, contact_sync, file_push, file_retry, health_check]
+        "sweeper",
+        [
+            token_refresh,
+            contact_sync,
+            file_push,
+            file_retry,
+            health_check,
+            alert_check,
+            alert_mail,
+        ],
     )
     def test_nothing_due_queues_nothing(
         self, queue: JsonQueue, connection: XeroConnection, sweeper: ModuleType

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import format_datetime
 
 import requests
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -19,6 +20,11 @@ class _Quiet(WSGIRequestHandler):
 
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - its name there
         """Say nothing: the world keeps a log of its calls."""
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return what the `Date` of an answer says: Xero's clock, which need not be ours."""
+        world: World = self.server.app.extensions["simulator"]  # type: ignore[attr-defined]
+        return format_datetime(world.clock.now(), usegmt=True)
 
 
 @contextmanager

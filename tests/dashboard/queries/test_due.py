@@ -81,7 +81,12 @@ class TestConnectionsToRefresh:
             ({"refresh_due_at": AFTER}, False),
             ({"refresh_due_at": None}, False),
             ({"refresh_due_at": BEFORE, "status": ConnectionStatus.TOKEN_EXPIRED}, False),
+            ({"refresh_due_at": BEFORE, "status": ConnectionStatus.DISCONNECTED}, False),
+            ({"refresh_due_at": BEFORE, "status": ConnectionStatus.ERROR}, True),
             ({"refresh_due_at": BEFORE, "refresh_lease_until": AFTER}, False),
+            # What only a wrong clock can have set means nothing.
+            ({"refresh_due_at": NOW + timedelta(hours=1)}, True),
+            ({"refresh_due_at": BEFORE, "refresh_lease_until": NOW + timedelta(hours=1)}, True),
             ({"refresh_due_at": BEFORE, "refresh_lease_until": BEFORE}, True),
             ({"refresh_due_at": BEFORE, "waits_until": AFTER}, True),
         ],
@@ -103,6 +108,14 @@ class TestConnectionsToRefresh:
         other = factories.make_connection(factories.make_practice(), refresh_due_at=BEFORE)
         change(connection, refresh_due_at=NOW)
         assert due.connections_to_refresh(session, NOW) == [other.id, connection.id]
+
+    def test_after_an_outage_a_sweep_names_a_share_of_them(
+        self, session: AnySession, connection: XeroConnection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        other = factories.make_connection(factories.make_practice(), refresh_due_at=BEFORE)
+        change(connection, refresh_due_at=NOW)
+        monkeypatch.setattr(due, "REFRESHES_AT_ONCE", 1)
+        assert due.connections_to_refresh(session, NOW) == [other.id]
 
 
 class TestPracticesToSync:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dashboard.rules.tenant_choice import choose_tenant
+import pytest
+
+from dashboard.rules.tenant_choice import KnownOrganisation, choose_tenant, organisation_left
 from dashboard.xero.types import Tenant
 
 EVENT = "event-of-this-consent"
@@ -57,3 +59,37 @@ class TestChooseTenant:
     def test_an_unreadable_access_token_does_not_match_tenants_without_an_event(self) -> None:
         nameless = _tenant("a", event=None)  # type: ignore[arg-type]
         assert choose_tenant([nameless, B], None, NOTHING_KNOWN).chosen is None
+
+
+class TestLeftBehind:
+    A = KnownOrganisation("a", "A", is_current=False, links=3)
+    B = KnownOrganisation("b", "B", is_current=False, links=0)
+    NOW = KnownOrganisation("n", "N", is_current=True, links=0)
+
+    @pytest.mark.parametrize(
+        ("chosen", "known", "left"),
+        [
+            ("x", [], None),
+            ("n", [NOW, A], None),
+            ("x", [NOW, A], NOW),
+            ("a", [A, B], None),
+            ("b", [A, B], A),
+            ("a", [B, A], None),
+            ("x", [B, A], A),
+            ("x", [B], None),
+        ],
+        ids=[
+            "first one",
+            "the connected one",
+            "another than the connected one",
+            "the last one",
+            "an old one, with links elsewhere",
+            "an old one, without links elsewhere",
+            "a new one, with links somewhere",
+            "a new one, without links anywhere",
+        ],
+    )
+    def test_links_elsewhere_are_asked_about(
+        self, chosen: str, known: list[KnownOrganisation], left: KnownOrganisation | None
+    ) -> None:
+        assert organisation_left(chosen, known) is left

@@ -243,6 +243,22 @@ class TestCodeExchange:
         assert set(caller.tokens) == {"access_token", "expires_in", "token_type", "scope"}
 
 
+class TestWithheldScopes:
+    def test_what_people_do_not_grant_is_not_in_the_token(
+        self, caller: Caller, world: World
+    ) -> None:
+        world.options.withheld_scopes = "files"
+        answer = caller.exchange(caller.code(caller.choice())).get_json()
+        assert set(SCOPES.split()) - set(answer["scope"].split()) == {"files"}
+
+    def test_a_later_consent_may_add_it(self, caller: Caller, world: World) -> None:
+        world.options.withheld_scopes = "files"
+        caller.code(caller.choice())
+        world.options.withheld_scopes = ""
+        answer = caller.exchange(caller.code(caller.choice())).get_json()
+        assert set(answer["scope"].split()) == set(SCOPES.split())
+
+
 class TestPkce:
     VERIFIER = "a" * 43
 
@@ -489,6 +505,12 @@ class TestConnections:
 
     def test_without_a_token_there_is_nothing_to_see(self, wire: FlaskClient) -> None:
         assert wire.get("/connections").status_code == 401
+
+    def test_names_may_be_missing(self, caller: Caller, world: World) -> None:
+        caller.let_in(caller.choice())
+        world.options.nameless_connections = True
+        [listed] = caller.get("/connections").get_json()
+        assert listed["tenantName"] is None
 
 
 class TestRevocation:

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from html import unescape
 from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from dashboard.clock import utcnow
-from dashboard.models import ConnectionStatus, Practice, User, XeroConnection
+from dashboard.database import db
+from dashboard.models import (
+    ConnectionStatus,
+    DocumentStatus,
+    Practice,
+    PushStatus,
+    User,
+    XeroConnection,
+    XeroFilePush,
+)
+from dashboard.queries import connections
+from dashboard.rules.connection_sentences import REMOVED_IN_XERO
+from dashboard.views.filters import Place, near_time
+from dashboard.xero import REQUIRED_SCOPES
 from tests import factories
 from tests.support.browser import Browser
 
@@ -95,57 +116,271 @@ class TestPreferences:
         assert "Disconnect from Xero" not in page
 
 
+NOW = utcnow()
+SOON = NOW + timedelta(hours=5)
+ON_22_NOV = datetime(2025, 11, 22, 13, 50, tzinfo=UTC)
+STATES: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "connected": ({}, "Connected", "Last checked {now}, worked", "Check now"),
+    "silent for hours": (
+        {"last_good_call_at": ON_22_NOV, "health_due_at": NOW},
+        "Not confirmed",
+        "No good answer from Xero since 22 Nov 2025, 13:50. Next check {now}.",
+        "Check now",
+    ),
+    "one error": (
+        {"consecutive_errors": 1, "last_error_at": NOW, "last_error": "Xero did not answer."},
+        "Not confirmed",
+        "Last checked {now}, did not work",
+        "Check now",
+    ),
+    "slow down": (
+        {"waits_until": SOON, "waits_because": "minute"},
+        "Waiting for Xero",
+        "Xero asked us to slow down. Carries on at {soon}. Nothing is lost.",
+        "Check now",
+    ),
+    "our own limiter": (
+        {"waits_until": SOON, "waits_because": "limiter-unavailable"},
+        "Waiting for Xero",
+        "We pause before we ask Xero again. Carries on at {soon}. Nothing is lost.",
+        "Check now",
+    ),
+    "daily limit": (
+        {"waits_until": SOON, "waits_because": "day"},
+        "Waiting for Xero",
+        "Xero’s daily limit for this organisation is used up. Reading and filing carry on at about"
+        " {soon}. 1 document is waiting.",
+        "Check now",
+    ),
+    "permission": (
+        {"scopes": [scope for scope in REQUIRED_SCOPES if scope != "files"]},
+        "Permission needed",
+        "We need one more permission: Add files to Xero. 1 document waits until then and will be"
+        " sent by itself.",
+        "Allow in Xero",
+    ),
+    "expired": (
+        {"status": ConnectionStatus.TOKEN_EXPIRED, "last_error_at": ON_22_NOV},
+        "Reconnect needed",
+        "Reconnect needed. Xero stopped accepting our access on 22 Nov 2025 at 13:50. Nothing is"
+        " lost: 1 document is on hold and will be sent after reconnecting.",
+        "Reconnect to Xero",
+    ),
+    "problem": (
+        {
+            "status": ConnectionStatus.ERROR,
+            "last_error": "The organisation's subscription has ended.",
+            "last_error_status": 403,
+            "last_error_reference": "correlation-7",
+        },
+        "Problem",
+        "We cannot use the connection: Xero says “The organisation's subscription has ended”."
+        " Nothing is lost: 1 document is on hold and will be sent when Xero lets us in again.",
+        "Check now",
+    ),
+    "removed in Xero": (
+        {
+            "status": ConnectionStatus.DISCONNECTED,
+            "disconnected_at": ON_22_NOV,
+            "last_error": REMOVED_IN_XERO,
+            "last_error_at": ON_22_NOV,
+        },
+        "Disconnected",
+        "Someone removed chase.md under Connected apps in Xero on 22 Nov 2025. Nothing is lost: 1"
+        " document is on hold and will be sent after connecting Demo Company (UK) again.",
+        "Connect to Xero",
+    ),
+    "disconnected here": (
+        {"status": ConnectionStatus.DISCONNECTED, "disconnected_at": ON_22_NOV},
+        "Disconnected",
+        "Disconnected on 22 Nov 2025 at 13:50. What was imported and filed stays as it is. Links to"
+        " its contacts are kept: connecting the same organisation picks up where you left off.",
+        "Connect to Xero",
+    ),
+}
+
+
+def text_of(html: str) -> str:
+    """Return what a person reads of a piece of HTML, with single spaces."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", re.sub(r"</d[td]>|</p>", " ", html))).split())
+
+
+def clock(moment: datetime) -> str:
+    return near_time(moment, Place(ZoneInfo("Europe/London"), utcnow()))
+
+
 class TestWords:
-    @pytest.mark.parametrize(
-        ("values", "word", "sentence"),
-        [
-            ({}, "Connected", "Last checked"),
-            (
-                {"last_good_call_at": utcnow() - timedelta(hours=3)},
-                "Not confirmed",
-                "No good answer",
-            ),
-            ({"consecutive_errors": 1}, "Not confirmed", "No good answer"),
-            (
-                {"waits_until": utcnow() + timedelta(hours=1), "waits_because": "minute"},
-                "Waiting for Xero",
-                "Xero asked us to slow down.",
-            ),
-            (
-                {"waits_until": utcnow() + timedelta(hours=1), "waits_because": "day"},
-                "Waiting for Xero",
-                "daily limit",
-            ),
-            ({"scopes": ["openid"]}, "Permission needed", "Documents cannot be sent to Xero."),
-            ({"status": ConnectionStatus.TOKEN_EXPIRED}, "Reconnect needed", "Nothing is lost"),
-            (
-                {"status": ConnectionStatus.ERROR, "last_error": "The trial has ended."},
-                "Problem",
-                "The trial has ended.",
-            ),
-            ({"status": ConnectionStatus.DISCONNECTED}, "Disconnected", "picks up where you left"),
-        ],
-    )
+    @pytest.mark.parametrize("name", STATES)
     def test_each_state_has_its_own(
-        self,
-        browser: Browser,
-        practice: Practice,
-        values: dict[str, Any],
-        word: str,
-        sentence: str,
+        self, browser: Browser, practice: Practice, session: Session, name: str
     ) -> None:
-        factories.make_connection(practice, **values)
+        values, word, sentence, action = STATES[name]
+        connection = factories.make_connection(practice, **{"last_good_call_at": NOW, **values})
+        waiting_document(connection, practice)
         page = browser.get("/settings").text
-        assert word in page
-        assert sentence in page
+        card = page[page.index('id="connection"') : page.index("</section>")]
+        expected = sentence.format(now=clock(NOW), soon=clock(SOON))
+        assert expected in text_of(card)
+        assert f'<span class="pill-word">{word}</span>' in card
+        actions = page[page.index('id="connection-actions"') :]
+        assert action in actions[: actions.index("</div>")]
         if word != "Connected":
             assert ">Connected<" not in page
 
-    def test_the_panel_answers_204_while_nothing_changed(
+    def test_xeros_own_words_stand_in_the_details(
+        self, browser: Browser, practice: Practice
+    ) -> None:
+        factories.make_connection(practice, **STATES["problem"][0], last_error_at=ON_22_NOV)
+        page = browser.get("/settings").text
+        details = text_of(page[page.index('<details class="technical"') :])
+        for words in (
+            "What went wrong The organisation's subscription has ended.",
+            "HTTP status 403",
+            "Reference correlation-7",
+            "Time 22 November 2025, 13:50:00 GMT",
+        ):
+            assert words in details
+
+    def test_access_renews_itself_and_its_end_is_a_detail(
+        self, browser: Browser, practice: Practice
+    ) -> None:
+        factories.make_connection(
+            practice,
+            token_last_refreshed_at=NOW,
+            refresh_due_at=SOON,
+        )
+        page = text_of(browser.get("/settings").text)
+        assert f"Access renews itself. Last renewed {clock(NOW)}, next by {clock(SOON)}." in page
+        assert "Access token good until" in page
+        assert "Days since the last renewal 0 of 60" in page
+
+    @pytest.mark.parametrize("name", ["permission", "expired", "problem", "removed in Xero"])
+    def test_staff_read_the_same_fact_and_whom_to_ask(
+        self,
+        *,
+        browser_of: Callable[[User], Browser],
+        admin: User,
+        colleague: User,
+        practice: Practice,
+        name: str,
+    ) -> None:
+        values, word, _, action = STATES[name]
+        factories.make_connection(practice, **{"last_good_call_at": NOW, **values})
+        page = browser_of(colleague).get("/settings").text
+        assert word in page
+        assert f"Ask {admin.name}." in page
+        assert f">{action}</span></button>" not in page or action == "Check now"
+
+    def test_todays_filings_are_counted_apart(
+        self, browser: Browser, practice: Practice, session: Session
+    ) -> None:
+        connection = factories.make_connection(practice)
+        for days in (0, 0, 3):
+            push = waiting_document(connection, practice)
+            push.status = PushStatus.ASSOCIATED
+            push.pushed_at = utcnow() - timedelta(days=days)
+        session.commit()
+        assert "Documents 2 filed today" in text_of(browser.get("/settings").text)
+
+
+def waiting_document(connection: XeroConnection, practice: Practice) -> XeroFilePush:
+    """Make an accepted document of a linked client that waits to be sent."""
+    client = factories.make_client(practice)
+    factories.make_mapping(connection, client, str(uuid4()))
+    document = factories.make_document(client, status=DocumentStatus.ACCEPTED, decided_at=NOW)
+    push = XeroFilePush(
+        practice_id=practice.id,
+        xero_connection_id=connection.id,
+        document_id=document.id,
+        client_id=client.id,
+        content_sha256=document.content_sha256,
+        size=document.size,
+    )
+    db.session.add(push)
+    db.session.commit()
+    return push
+
+
+class TestPanel:
+    PATH = "/settings/panels/connection"
+
+    def ask(self, browser: Browser, seen: str = "") -> TestResponse:
+        return browser.get(f"{self.PATH}?seen={seen}", headers={"HX-Request": "true"})
+
+    def test_it_answers_204_while_nothing_changed(
         self, browser: Browser, connection: XeroConnection, session: Session
     ) -> None:
-        path = "/settings/panels/connection"
-        panel = browser.get(path, headers={"HX-Request": "true"}).text
-        seen = panel.split("seen=")[1].split('"')[0]
-        answer = browser.get(f"{path}?seen={seen}", headers={"HX-Request": "true"})
-        assert answer.status_code == 204
+        seen = self.ask(browser).text.split("seen=")[1].split('"')[0]
+        assert self.ask(browser, seen).status_code == 204
+
+    def test_another_state_brings_its_action_and_is_announced(
+        self, browser: Browser, connection: XeroConnection, session: Session
+    ) -> None:
+        seen = self.ask(browser).text.split("seen=")[1].split('"')[0]
+        connection.status = ConnectionStatus.TOKEN_EXPIRED
+        session.commit()
+        answer = self.ask(browser, seen).text
+        assert 'id="connection-actions" class="actions" hx-swap-oob="true"' in answer
+        assert "Reconnect to Xero" in answer
+        assert '<p id="live" hx-swap-oob="innerHTML">Xero: Reconnect needed.</p>' in answer
+
+    def test_other_figures_leave_the_buttons_alone(
+        self, browser: Browser, practice: Practice, connection: XeroConnection
+    ) -> None:
+        seen = self.ask(browser).text.split("seen=")[1].split('"')[0]
+        waiting_document(connection, practice)
+        answer = self.ask(browser, seen)
+        assert answer.status_code == 200
+        assert "hx-swap-oob" not in answer.text
+
+
+class TestOurOwnTrouble:
+    @pytest.mark.parametrize("path", ["/settings", "/settings/panels/connection"])
+    def test_it_is_never_called_not_connected(
+        self,
+        browser: Browser,
+        connection: XeroConnection,
+        monkeypatch: pytest.MonkeyPatch,
+        path: str,
+    ) -> None:
+        def fail(*_anything: object) -> None:
+            raise OperationalError("SELECT", {}, Exception("canceling statement due to timeout"))
+
+        monkeypatch.setattr(connections, "summary", fail)
+        answer = browser.get(path, headers={"HX-Request": "true"} if "panels" in path else {})
+        assert answer.status_code == 200
+        assert "Connection details are not available right now." in answer.text
+        assert "Not connected" not in answer.text
+        assert "every 30s" in answer.text
+
+
+class TestCost:
+    def test_the_page_needs_five_statements_beyond_the_frame(
+        self,
+        browser_of: Callable[[User], Browser],
+        admin: User,
+        colleague: User,
+        connection: XeroConnection,
+    ) -> None:
+        for user in (admin, colleague):
+            browser = browser_of(user)
+            with counted() as page:
+                assert browser.get("/settings").status_code == 200
+            # The frame: who asks, the pill, the alerts.
+            assert len(page) <= 3 + 5, page
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """Collect the statements that the database is asked."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            statements.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)

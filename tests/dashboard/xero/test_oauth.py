@@ -6,6 +6,7 @@ import base64
 import time
 import traceback
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -32,6 +33,7 @@ from dashboard.xero.errors import (
 )
 from dashboard.xero.oauth import REQUIRED_SCOPES, XeroOAuth
 from dashboard.xero.transport import Transport
+from dashboard.xero.types import Grant
 
 API = "https://api.xero.test"
 LOGIN = "https://login.xero.test"
@@ -108,6 +110,10 @@ def token_answer(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
 
 
+def consent(oauth: XeroOAuth, **more: Any) -> Grant:
+    return oauth.prove(oauth.exchange_code("the-code"), NONCE, **more)
+
+
 def form(call: responses.Call) -> dict[str, str]:
     body = call.request.body
     text = body.decode() if isinstance(body, bytes) else str(body)
@@ -147,7 +153,7 @@ class TestExchange:
     def test_a_code_becomes_a_grant(self, oauth: XeroOAuth):
         publish_keys()
         responses.post(TOKEN_URL, json=token_answer())
-        grant = oauth.exchange_code("the-code", NONCE)
+        grant = consent(oauth)
         assert grant.tokens.refresh == Secret(REFRESH)
         assert grant.tokens.expires_in == 1800
         assert grant.tokens.scopes == ("openid", "profile", "email", "files", "offline_access")
@@ -163,7 +169,7 @@ class TestExchange:
     def test_the_request_is_a_form_with_basic_credentials(self, oauth: XeroOAuth):
         publish_keys()
         responses.post(TOKEN_URL, json=token_answer())
-        oauth.exchange_code("the-code", NONCE)
+        consent(oauth)
         call = responses.calls[0]
         assert form(call) == {
             "grant_type": "authorization_code",
@@ -178,28 +184,28 @@ class TestExchange:
     def test_with_pkce_the_verifier_is_sent(self, transport: Transport):
         publish_keys()
         responses.post(TOKEN_URL, json=token_answer())
-        make_oauth(transport, pkce=True).exchange_code("the-code", NONCE, "v" * 43)
+        make_oauth(transport, pkce=True).exchange_code("the-code", "v" * 43)
         assert form(responses.calls[0])["code_verifier"] == "v" * 43
 
     @responses.activate
     def test_identity_calls_use_up_no_limit(self, oauth: XeroOAuth, store: redis.Redis):
         publish_keys()
         responses.post(TOKEN_URL, json=token_answer())
-        oauth.exchange_code("the-code", NONCE)
+        consent(oauth)
         assert store.keys() == []
 
     @responses.activate
     def test_an_opaque_access_token_is_fine(self, oauth: XeroOAuth):
         publish_keys()
         responses.post(TOKEN_URL, json=token_answer(access_token="opaque"))
-        grant = oauth.exchange_code("the-code", NONCE)
+        grant = consent(oauth)
         assert (grant.authentication_event_id, grant.xero_userid) == (None, "user-1")
 
     @responses.activate
     def test_a_spent_code_is_refused(self, oauth: XeroOAuth):
         responses.post(TOKEN_URL, status=400, json={"error": "invalid_grant"})
         with pytest.raises(XeroGrantRefused):
-            oauth.exchange_code("the-code", NONCE)
+            consent(oauth)
 
 
 class TestIdentity:
@@ -243,7 +249,7 @@ class TestIdentity:
         publish_keys()
         responses.post(TOKEN_URL, json=token_answer(id_token=token))
         with pytest.raises(XeroIdentityUnproven):
-            oauth.exchange_code("the-code", NONCE)
+            consent(oauth)
 
     @responses.activate
     def test_an_unsigned_token_is_refused(self, oauth: XeroOAuth):
@@ -252,14 +258,14 @@ class TestIdentity:
         payload = id_token().split(".")[1]
         responses.post(TOKEN_URL, json=token_answer(id_token=f"{head}.{payload}."))
         with pytest.raises(XeroIdentityUnproven):
-            oauth.exchange_code("the-code", NONCE)
+            consent(oauth)
 
     @responses.activate
     def test_no_proof_at_all_is_refused(self, oauth: XeroOAuth):
         publish_keys()
         responses.post(TOKEN_URL, json=token_answer(id_token=None))
         with pytest.raises(XeroIdentityUnproven):
-            oauth.exchange_code("the-code", NONCE)
+            consent(oauth)
 
     @responses.activate
     def test_clocks_may_differ_by_a_few_seconds(self, oauth: XeroOAuth):
@@ -267,22 +273,22 @@ class TestIdentity:
         now = int(time.time())
         token = id_token(exp=now - 2, nbf=now + 3, iat=now + 3)
         responses.post(TOKEN_URL, json=token_answer(id_token=token))
-        assert oauth.exchange_code("the-code", NONCE).xero_userid == "user-1"
+        assert consent(oauth).xero_userid == "user-1"
 
     @responses.activate
     def test_a_proof_without_nonce_passes_unless_it_is_required(self, oauth: XeroOAuth):
         publish_keys()
         responses.post(TOKEN_URL, json=token_answer(id_token=id_token(nonce=None)))
-        assert oauth.exchange_code("the-code", NONCE).xero_userid == "user-1"
+        assert consent(oauth).xero_userid == "user-1"
         with pytest.raises(XeroIdentityUnproven, match="nonce"):
-            oauth.exchange_code("the-code", NONCE, require_nonce=True)
+            consent(oauth, require_nonce=True)
 
     @responses.activate
     def test_the_keys_are_fetched_once_an_hour(self, oauth: XeroOAuth):
         publish_keys()
         responses.post(TOKEN_URL, json=token_answer())
         for _ in range(3):
-            oauth.exchange_code("the-code", NONCE)
+            consent(oauth)
         fetched = [call.request.url for call in responses.calls if call.request.method == "GET"]
         assert fetched == [DISCOVERY, f"{DISCOVERY}/jwks"]
 
@@ -290,21 +296,21 @@ class TestIdentity:
     def test_a_new_key_of_xero_is_looked_up_once(self, oauth: XeroOAuth):
         publish_keys(KEY)
         responses.post(TOKEN_URL, json=token_answer())
-        oauth.exchange_code("the-code", NONCE)
+        consent(oauth)
         responses.replace(
             responses.POST, TOKEN_URL, json=token_answer(id_token=id_token(OTHER_KEY))
         )
         responses.replace(
             responses.GET, f"{DISCOVERY}/jwks", json=KeySet([KEY, OTHER_KEY]).as_dict()
         )
-        assert oauth.exchange_code("the-code", NONCE).xero_userid == "user-1"
+        assert consent(oauth).xero_userid == "user-1"
 
     @responses.activate
     def test_an_unknown_key_is_not_looked_for_in_a_loop(self, oauth: XeroOAuth):
         publish_keys(KEY)
         responses.post(TOKEN_URL, json=token_answer(id_token=id_token(OTHER_KEY)))
         with pytest.raises(XeroIdentityUnproven):
-            oauth.exchange_code("the-code", NONCE)
+            consent(oauth)
         looked = [call for call in responses.calls if call.request.url == f"{DISCOVERY}/jwks"]
         assert len(looked) == 2
 
@@ -313,7 +319,7 @@ class TestIdentity:
         publish_keys(issuer="https://identity.xero.com")
         responses.post(TOKEN_URL, json=token_answer())
         with pytest.raises(XeroAppRefused) as caught:
-            oauth.exchange_code("the-code", NONCE)
+            consent(oauth)
         assert caught.value.error == "issuer_mismatch"
 
     @responses.activate
@@ -323,7 +329,35 @@ class TestIdentity:
         responses.get(f"{DISCOVERY}/jwks", body=body)
         responses.post(TOKEN_URL, json=token_answer())
         with pytest.raises((XeroUnavailable, XeroIdentityUnproven)):
-            oauth.exchange_code("the-code", NONCE)
+            consent(oauth)
+
+
+class TestClocks:
+    @responses.activate
+    @pytest.mark.parametrize("hours", [-24, 24])
+    def test_a_clock_that_is_off_is_told_from_a_forgery(self, oauth: XeroOAuth, hours: int):
+        publish_keys()
+        then = int(time.time()) + hours * 3600
+        token = id_token(iat=then, nbf=then, exp=then + 300)
+        date = {"Date": format_datetime(datetime.fromtimestamp(then, UTC), usegmt=True)}
+        responses.post(TOKEN_URL, json=token_answer(id_token=token), headers=date)
+        answer = oauth.exchange_code("the-code")
+        assert answer.answered_at == datetime.fromtimestamp(then, UTC)
+        with pytest.raises(XeroIdentityUnproven) as caught:
+            oauth.prove(answer, NONCE)
+        assert caught.value.about_time
+
+    @responses.activate
+    def test_another_doubt_is_not_about_time(self, oauth: XeroOAuth):
+        publish_keys()
+        responses.post(TOKEN_URL, json=token_answer(id_token=id_token(aud="another-app")))
+        answer = oauth.exchange_code("the-code")
+        assert answer.answered_at is None
+        assert answer.xero_userid == "user-1"
+        assert "eyJ" not in repr(answer)
+        with pytest.raises(XeroIdentityUnproven) as caught:
+            oauth.prove(answer, NONCE)
+        assert not caught.value.about_time
 
 
 class TestRefresh:
