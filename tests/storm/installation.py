@@ -10,14 +10,18 @@ import base64
 import http.client
 import json
 import logging
+import os
+import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import FrameType
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID, uuid4
@@ -30,7 +34,7 @@ from dashboard import wiring
 from dashboard.app import create_app
 from dashboard.config import MasterKey, Settings
 from dashboard.database import database_time, db
-from dashboard.embedded import free_port
+from dashboard.embedded import die_with_parent, free_port
 from dashboard.models import ConnectionStatus, Practice, XeroConnection
 from dashboard.secret import Secret
 from dashboard.services.alerts import AlertService
@@ -110,6 +114,27 @@ class Installation:
             db.session.remove()
 
 
+def forked(work: Callable[[], None]) -> int:
+    """Do *work* in a child that ends with us; return its process id. It exits with 0 or 1."""
+    ask_to_end_with_us = die_with_parent()
+    pid = os.fork()
+    if pid:
+        return pid
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if ask_to_end_with_us:
+        ask_to_end_with_us()
+    code = 1
+    try:
+        work()
+        code = 0
+    except BaseException:  # noqa: BLE001 - told to the parent by the exit code
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        # Nothing that belongs to the parent may be tidied up here.
+        os._exit(code)
+
+
 @contextmanager
 def installation(
     database: str, identity_url: str = NOBODY, *, database_url: str | None = None, **settings: Any
@@ -118,6 +143,8 @@ def installation(
 
     It has master keys and a Redis of its own; *settings* are further fields of `Settings`.
     """
+    # Whoever is asked to end in the middle of it still leaves nothing behind.
+    signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chase-storm-")))
         redis_url = stack.enter_context(servers.embedded_redis(folder / "redis"))
@@ -150,11 +177,17 @@ def installation(
         yield made
 
 
+def _leave(_signum: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + signal.SIGTERM)
+
+
 def _new_database(stack: ExitStack, database: str, folder: Path) -> str:
     if database == "sqlite":
         return f"sqlite:///{folder / 'storm.sqlite3'}"
     server = stack.enter_context(servers.embedded_postgres())
-    return stack.enter_context(servers.new_database(server))
+    url = stack.enter_context(servers.new_database(server))
+    # On a busy machine a new process may wait long for its connection; that is no finding.
+    return f"{url}{'&' if '?' in url else '?'}connect_timeout=60"
 
 
 @contextmanager

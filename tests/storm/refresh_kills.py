@@ -23,7 +23,6 @@ import signal
 import socket
 import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -36,7 +35,6 @@ from sqlalchemy import event
 
 from dashboard import wiring
 from dashboard.database import db
-from dashboard.embedded import die_with_parent
 from dashboard.models import ConnectionStatus, XeroConnection
 from dashboard.queries import due
 from dashboard.rules.phase import is_refresh_due
@@ -51,6 +49,7 @@ from tests.storm.installation import (
     Pace,
     connected,
     custody,
+    forked,
     identity_server,
     installation,
     warm_up,
@@ -136,15 +135,17 @@ class Scene:
     def _child(self, way: str, connection_id: UUID, point: int) -> int:
         """Return how the child ended: 0, or minus the signal that killed it."""
         ours, the_childs = socket.socketpair()
-        ask_to_end_with_us = die_with_parent()
-        pid = os.fork()
-        if not pid:
-            if ask_to_end_with_us:
-                ask_to_end_with_us()
+
+        def refresh() -> None:
             _let_others_trace_us()
             the_childs.send(READY)
             the_childs.recv(1)
-            self._refresh_and_leave(way, connection_id, point)
+            with self.made.as_child(), _killing_ourselves(point) if self.named else nullcontext():
+                self._refresh(way, connection_id)
+                # Leaving is no part of the refresh: not even the session is closed.
+                os._exit(0)
+
+        pid = forked(refresh)
         ours.recv(1)
         with self.kill(pid, point):
             ours.send(READY)
@@ -152,19 +153,6 @@ class Scene:
         ours.close()
         the_childs.close()
         return os.waitstatus_to_exitcode(status)
-
-    def _refresh_and_leave(self, way: str, connection_id: UUID, point: int) -> None:
-        code = 1
-        try:
-            with self.made.as_child(), _killing_ourselves(point) if self.named else nullcontext():
-                self._refresh(way, connection_id)
-                # Leaving is no part of the refresh: nothing is tidied up.
-                os._exit(0)
-        except BaseException:  # noqa: BLE001 - told to the parent by the exit code
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
 
     def _refresh(self, way: str, connection_id: UUID) -> None:
         if self.naive:

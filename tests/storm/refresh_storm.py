@@ -24,7 +24,6 @@ import signal
 import struct
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -35,7 +34,6 @@ import requests
 from sqlalchemy import select
 
 from dashboard.database import db
-from dashboard.embedded import die_with_parent
 from dashboard.models import ConnectionStatus, XeroConnection
 from dashboard.queries import due
 from dashboard.secret import Secret
@@ -50,6 +48,7 @@ from tests.storm.installation import (
     calls_end_after,
     connected,
     custody,
+    forked,
     identity_server,
     installation,
     warm_up,
@@ -154,17 +153,9 @@ class Worker:
     chance: random.Random
 
     def run(self) -> None:
-        """Work; never returns."""
-        code = 1
-        try:
-            with self.made.as_child(), calls_end_after(TOTAL_SECONDS / self.plan.pace):
-                self._work()
-            code = 0
-        except BaseException:  # noqa: BLE001 - told to the parent by the exit code
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
+        """Work in this process, which was just forked."""
+        with self.made.as_child(), calls_end_after(TOTAL_SECONDS / self.plan.pace):
+            self._work()
 
     def _work(self) -> None:
         store = custody(self.pace, self._pause)
@@ -354,16 +345,8 @@ def _weather(
     chance = random.Random(plan.seed)  # noqa: S311 - who is killed when is no secret
 
     def start(slot: int) -> int:
-        seed = chance.getrandbits(64)
-        ask_to_end_with_us = die_with_parent()
-        pid = os.fork()
-        if pid:
-            return pid
-        if ask_to_end_with_us:
-            ask_to_end_with_us()
-        dice = random.Random(seed)  # noqa: S311
-        Worker(plan, pace, made, identity, connections, board, slot, dice).run()
-        return 0
+        dice = random.Random(chance.getrandbits(64))  # noqa: S311
+        return forked(Worker(plan, pace, made, identity, connections, board, slot, dice).run)
 
     crew = Crew(start, board)
     ends_at = time.monotonic() + plan.minutes * 60

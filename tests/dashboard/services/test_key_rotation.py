@@ -341,6 +341,17 @@ class TestCommand:
         assert lines[6].startswith("What these connections hold was changed")
         assert lines[7] == str(connection_id_of(0))
 
+    def test_a_newest_key_of_other_bytes_locks_nothing(
+        self, app: Flask, session: Session, settings: Settings, fill: Callable[..., None]
+    ) -> None:
+        fill(cipher=TokenCipher([SECOND]))
+        other = master_key(2, "other bytes")
+        app.config["SETTINGS"] = replace(settings, token_master_keys=(other, FIRST))
+        done = app.test_cli_runner().invoke(args=["keys", "rotate"])
+        assert done.exit_code == 1
+        assert done.output.startswith("Error: Master key 2 in TOKEN_MASTER_KEYS is not the key 2")
+        assert session.scalars(select(KeyCheck)).all() == []
+
     def test_the_doctor_counts_what_is_left_behind(
         self, app: Flask, fill: Callable[..., None]
     ) -> None:
