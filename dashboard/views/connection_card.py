@@ -10,7 +10,7 @@ from dashboard import wiring
 from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.models import RunKind
-from dashboard.queries import documents, sync_runs
+from dashboard.queries import documents, stamps, sync_runs
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.queries.documents import DocumentCounts
 from dashboard.queries.sync_runs import RunRow
@@ -31,7 +31,7 @@ XERO_ASKED = frozenset({"minute", "concurrent", "app-minute", "unknown", "blocke
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What the card says. `seen` changes whenever it would read differently."""
+    """What the card says; `seen` is its stamp, `heard` the word that its reader has heard."""
 
     summary: ConnectionSummary
     word: StatusWord
@@ -39,7 +39,12 @@ class Card:
     counts: DocumentCounts
     filed_today: int
     calls: CallsLeft | None
-    seen: str
+    seen: str | None
+
+    @property
+    def heard(self) -> str:
+        """What the reader of this card knows; another word is worth saying aloud."""
+        return self.word.code
 
     @property
     def held(self) -> int:
@@ -91,35 +96,20 @@ class Card:
             ("Time", _full(summary.last_error_at)),
         ]
 
-    def was_other_than(self, seen: str) -> bool:
-        """Tell whether whoever has *seen* that reads another state now, not only other figures."""
-        return bool(seen) and seen.partition("-")[0] != self.word.code
 
-
-def card_of(practice_id: UUID, summary: ConnectionSummary) -> Card:
+def card_of(practice_id: UUID, user_id: UUID, summary: ConnectionSummary) -> Card:
     """Return the card for the practice's connection; four queries."""
+    seen = stamps.of_card(db.session, user_id)
     run = sync_runs.latest(db.session, practice_id, RunKind.CONTACT_SYNC)
-    reading = run if run is not None and not run.is_final else None
-    counts = documents.counts(db.session, practice_id)
     today = start_of_day(place_of_request(utcnow()))
-    filed_today = documents.filed_since(db.session, practice_id, today)
-    word = word_for(summary)
-    parts = (
-        word.code,
-        _stamp(summary.updated_at),
-        filed_today,
-        counts.attention,
-        counts.way + counts.on_hold,
-        _stamp(reading.updated_at if reading else None),
-    )
     return Card(
         summary=summary,
-        word=word,
-        reading=reading,
-        counts=counts,
-        filed_today=filed_today,
+        word=word_for(summary),
+        reading=run if run is not None and not run.is_final else None,
+        counts=documents.counts(db.session, practice_id, shown=documents.shown_by(summary)),
+        filed_today=documents.filed_since(db.session, practice_id, today),
         calls=_calls_left(summary),
-        seen="-".join(map(str, parts)),
+        seen=seen,
     )
 
 
@@ -130,10 +120,6 @@ def _calls_left(summary: ConnectionSummary) -> CallsLeft | None:
         return wiring.outside().governor.calls_left(summary.tenant_id)
     except XeroMustWait:
         return None
-
-
-def _stamp(moment: datetime | None) -> str:
-    return f"{moment.timestamp():.3f}" if moment else "0"
 
 
 def _full(moment: datetime | None) -> str | None:

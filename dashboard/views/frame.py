@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,14 +26,15 @@ from dashboard.clock import utcnow
 from dashboard.config import Settings
 from dashboard.database import db
 from dashboard.models import AlertCause, Practice, User
-from dashboard.queries import alerts, connections
+from dashboard.queries import alerts, connections, stamps
 from dashboard.queries.alerts import AlertRow, Viewer
 from dashboard.queries.connections import ConnectionSummary
+from dashboard.queries.stamps import WordFacts
 from dashboard.rules.alert_table import kind_of
 from dashboard.rules.permissions import missing_permissions
 from dashboard.rules.status_words import StatusWord, connection_word
 from dashboard.views.filters import near_time, place_of_request
-from dashboard.views.guards import safe_next, sign_in_required
+from dashboard.views.guards import safe_next, sign_in_required, unless_seen
 
 pages = Blueprint("frame", __name__)
 
@@ -154,10 +154,8 @@ class Frame:
     @property
     def seen(self) -> str:
         """A stamp that changes when the header's live parts change."""
-        word = self.connection.word.code if self.connection else ""
-        banner = self.banner["text"] if self.banner else ""
-        stamp = f"{word} {self.alert_count} {self.danger_count} {self.live_paused} {banner}"
-        return hashlib.sha256(stamp.encode()).hexdigest()[:12]
+        facts = word_facts(self.summary) if self.connection else WordFacts()
+        return stamps.frame_stamp(facts, [(alert.id, alert.updated_at) for alert in self.alerts])
 
 
 def register(app: Flask) -> None:
@@ -190,6 +188,20 @@ def word_for(summary: ConnectionSummary | None) -> StatusWord:
     )
 
 
+def word_facts(summary: ConnectionSummary | None) -> WordFacts:
+    """Return what the word is made of, for the stamp."""
+    if summary is None:
+        return WordFacts()
+    return WordFacts(
+        id=summary.id,
+        status=summary.status,
+        consecutive_errors=summary.consecutive_errors,
+        scopes=summary.scopes,
+        last_good_call_at=summary.last_good_call_at,
+        waits_until=summary.waits_until,
+    )
+
+
 def ask_admins(names: list[str]) -> str:
     """Return whom staff should ask, by name."""
     if not names:
@@ -206,12 +218,10 @@ def time_zone_of_practice() -> str:
 
 
 @pages.get("/panels/frame")
+@unless_seen(stamps.of_frame)
 @sign_in_required
-def panel() -> Response | str:
+def panel() -> str:
     """The header's pill and alert count; 204 while nothing changed."""
-    frame = current_frame()
-    if frame is None or request.args.get("seen") == frame.seen:
-        return Response(status=HTTPStatus.NO_CONTENT)
     return render_template("components/frame_panel.html")
 
 

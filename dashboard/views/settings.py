@@ -24,7 +24,7 @@ from dashboard import wiring
 from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.models import RunKind
-from dashboard.queries import connections, sync_runs
+from dashboard.queries import connections, stamps, sync_runs
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.rules.file_naming import BASE_FOLDER
 from dashboard.rules.organisation_change import comparison_sentence, question
@@ -35,7 +35,13 @@ from dashboard.views.connected import to_settings, welcome
 from dashboard.views.connection_card import card_of
 from dashboard.views.filters import hour_minute, near_time, place_of_request
 from dashboard.views.frame import Frame, ask_admins, current_frame
-from dashboard.views.guards import admin_required, current_practice_id, sign_in_required
+from dashboard.views.guards import (
+    admin_required,
+    current_practice_id,
+    current_user_id,
+    sign_in_required,
+    unless_seen,
+)
 from dashboard.xero import XeroError, XeroForbidden, XeroMustWait
 from jobs.queue import poke
 
@@ -59,7 +65,7 @@ def page() -> str:
     return render_template(
         "settings/page.html",
         summary=summary,
-        card=card_of(practice_id, summary) if summary else None,
+        card=card_of(practice_id, current_user_id(), summary) if summary else None,
         permissions=_permissions(summary),
         just_connected=browser_session.pop("just_connected", None),
         ask=_whom_to_ask(),
@@ -68,6 +74,7 @@ def page() -> str:
 
 
 @pages.get("/settings/panels/connection")
+@unless_seen(stamps.of_card)
 @sign_in_required
 def connection_panel() -> Response | str:
     """The connection card; 204 while it says the same."""
@@ -80,15 +87,12 @@ def connection_panel() -> Response | str:
         return _without_details(problem, "settings/_no_details_panel.html")
     if summary is None:
         return Response(status=HTTPStatus.NO_CONTENT)
-    card = card_of(practice_id, summary)
-    seen = request.args.get("seen", "")
-    if seen == card.seen:
-        return Response(status=HTTPStatus.NO_CONTENT)
+    card = card_of(practice_id, current_user_id(), summary)
     return render_template(
         "settings/_connection_answer.html",
         summary=summary,
         card=card,
-        changed=card.was_other_than(seen),
+        changed=request.args.get("heard", card.heard) != card.heard,
         ask=_whom_to_ask(),
     )
 
