@@ -11,9 +11,10 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, select
 from sqlalchemy.orm import aliased
 
 from dashboard.clock import utcnow
@@ -33,6 +34,9 @@ from dashboard.models import (
 )
 from dashboard.queries.alerts import visible_to
 from dashboard.rules.status_words import CONFIRMED_FOR
+
+# A session, or a connection of its own for this one query.
+Reader: TypeAlias = AnySession | Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,129 +121,6 @@ WORD_COLUMNS = (
 )
 
 
-def of_run(session: AnySession, user_id: UUID, run_id: UUID) -> str | None:
-    """Return the stamp of one run; see `of_runs`."""
-    return of_runs(session, user_id, [run_id])
-
-
-def of_runs(session: AnySession, user_id: UUID, run_ids: Collection[UUID]) -> str | None:
-    """Return the stamp of these runs; None if one of them is not there for this person."""
-    rows = session.execute(
-        select(SyncRun.id, SyncRun.updated_at)
-        .join(User, User.practice_id == SyncRun.practice_id)
-        .where(User.id == user_id, SyncRun.id.in_(run_ids))
-    ).all()
-    moments = {row[0]: row[1] for row in rows}
-    if not moments.keys() >= set(run_ids):
-        return None
-    return runs_stamp(moments[run_id] for run_id in run_ids)
-
-
-def runs_stamp(changed_at: Iterable[datetime]) -> str:
-    """Return the same stamp from what a page has read: each run's last change, in their order."""
-    return "-".join(str(int(moment.timestamp() * 1_000_000)) for moment in changed_at)
-
-
-def of_document(session: AnySession, user_id: UUID, document_id: UUID) -> str | None:
-    """Return the stamp of one document's way to Xero; see `of_documents`."""
-    return of_documents(session, user_id, [document_id])
-
-
-def of_documents(session: AnySession, user_id: UUID, document_ids: Collection[UUID]) -> str | None:
-    """Return the stamp of these documents' ways to Xero; None if this person has none of them."""
-    rows = session.execute(
-        select(*WAY_COLUMNS)
-        .select_from(User)
-        .join(ClientDocument, ClientDocument.practice_id == User.practice_id)
-        .outerjoin(XeroConnection, XeroConnection.id == _shown_connection())
-        .outerjoin(
-            XeroFilePush,
-            and_(
-                XeroFilePush.document_id == ClientDocument.id,
-                XeroFilePush.xero_connection_id == XeroConnection.id,
-            ),
-        )
-        .outerjoin(
-            XeroContactMapping,
-            and_(
-                XeroContactMapping.client_id == ClientDocument.client_id,
-                XeroContactMapping.xero_connection_id == XeroConnection.id,
-            ),
-        )
-        .outerjoin(
-            XeroContact,
-            and_(
-                XeroContact.xero_connection_id == XeroConnection.id,
-                XeroContact.xero_contact_id == XeroContactMapping.xero_contact_id,
-            ),
-        )
-        .where(User.id == user_id, ClientDocument.id.in_(document_ids))
-    ).all()
-    return documents_stamp(WayFacts(*row) for row in rows) if rows else None
-
-
-def documents_stamp(facts: Iterable[WayFacts]) -> str:
-    """Return the same stamp from what a page has read, in whatever order."""
-    now = utcnow()
-    return _digest(sorted(str(each.parts(now)) for each in facts))
-
-
-def of_frame(session: AnySession, user_id: UUID) -> str | None:
-    """Return the stamp of the header: the connection's word and the alerts for this person."""
-    rows = session.execute(
-        select(*WORD_COLUMNS, Alert.id, Alert.updated_at)
-        .select_from(User)
-        .outerjoin(XeroConnection, XeroConnection.id == _shown_connection())
-        .outerjoin(
-            Alert,
-            and_(
-                Alert.practice_id == User.practice_id,
-                Alert.closed_at.is_(None),
-                visible_to(User.id, User.role == Role.ADMIN),
-            ),
-        )
-        .where(User.id == user_id)
-    ).all()
-    if not rows:
-        return None
-    alerts = [tuple(row[-2:]) for row in rows if row[-2] is not None]
-    return frame_stamp(WordFacts(*rows[0][:-2]), alerts)
-
-
-def frame_stamp(word: WordFacts, alerts: Iterable[tuple[UUID, datetime]]) -> str:
-    """Return the same stamp from what a page has read: alerts are ids with their last change."""
-    return _digest([word.parts(utcnow()), *sorted(alerts)])
-
-
-def of_card(session: AnySession, user_id: UUID) -> str | None:
-    """Return the stamp of the connection's card; None without a connection.
-
-    Documents count by their last push: a change of theirs that no worker has seen yet is no news of
-    the connection.
-    """
-    last_push = (
-        select(func.max(XeroFilePush.updated_at))
-        .where(XeroFilePush.xero_connection_id == XeroConnection.id)
-        .correlate(XeroConnection)
-        .scalar_subquery()
-    )
-    last_reading = (
-        select(func.max(SyncRun.updated_at))
-        .where(SyncRun.practice_id == User.practice_id, SyncRun.kind == RunKind.CONTACT_SYNC)
-        .correlate(User)
-        .scalar_subquery()
-    )
-    row = session.execute(
-        select(*WORD_COLUMNS, XeroConnection.updated_at, last_push, last_reading)
-        .select_from(User)
-        .join(XeroConnection, XeroConnection.id == _shown_connection())
-        .where(User.id == user_id)
-    ).one_or_none()
-    if row is None:
-        return None
-    return _digest([WordFacts(*row[:-3]).parts(utcnow()), row[-3:]])
-
-
 def _shown_connection() -> ColumnElement[UUID]:
     """Return the id of the connection that pages show: the current one, else the one left last."""
     shown = aliased(XeroConnection, name="shown")
@@ -252,6 +133,137 @@ def _shown_connection() -> ColumnElement[UUID]:
         .correlate(User)
         .scalar_subquery()
     )
+
+
+# Put together once: to build a statement takes longer than to run it.
+_WHO = User.id == bindparam("user_id")
+_RUNS = (
+    select(SyncRun.id, SyncRun.updated_at)
+    .join(User, User.practice_id == SyncRun.practice_id)
+    .where(_WHO, SyncRun.id.in_(bindparam("ids", expanding=True)))
+)
+_WAYS = (
+    select(*WAY_COLUMNS)
+    .select_from(User)
+    .join(ClientDocument, ClientDocument.practice_id == User.practice_id)
+    .outerjoin(XeroConnection, XeroConnection.id == _shown_connection())
+    .outerjoin(
+        XeroFilePush,
+        and_(
+            XeroFilePush.document_id == ClientDocument.id,
+            XeroFilePush.xero_connection_id == XeroConnection.id,
+        ),
+    )
+    .outerjoin(
+        XeroContactMapping,
+        and_(
+            XeroContactMapping.client_id == ClientDocument.client_id,
+            XeroContactMapping.xero_connection_id == XeroConnection.id,
+        ),
+    )
+    .outerjoin(
+        XeroContact,
+        and_(
+            XeroContact.xero_connection_id == XeroConnection.id,
+            XeroContact.xero_contact_id == XeroContactMapping.xero_contact_id,
+        ),
+    )
+    .where(_WHO, ClientDocument.id.in_(bindparam("ids", expanding=True)))
+)
+_HEADER = (
+    select(*WORD_COLUMNS, Alert.id, Alert.updated_at)
+    .select_from(User)
+    .outerjoin(XeroConnection, XeroConnection.id == _shown_connection())
+    .outerjoin(
+        Alert,
+        and_(
+            Alert.practice_id == User.practice_id,
+            Alert.closed_at.is_(None),
+            visible_to(User.id, User.role == Role.ADMIN),
+        ),
+    )
+    .where(_WHO)
+)
+_LAST_PUSH = (
+    select(func.max(XeroFilePush.updated_at))
+    .where(XeroFilePush.xero_connection_id == XeroConnection.id)
+    .correlate(XeroConnection)
+    .scalar_subquery()
+)
+_LAST_READING = (
+    select(func.max(SyncRun.updated_at))
+    .where(SyncRun.practice_id == User.practice_id, SyncRun.kind == RunKind.CONTACT_SYNC)
+    .correlate(User)
+    .scalar_subquery()
+)
+_CARD = (
+    select(*WORD_COLUMNS, XeroConnection.updated_at, _LAST_PUSH, _LAST_READING)
+    .select_from(User)
+    .join(XeroConnection, XeroConnection.id == _shown_connection())
+    .where(_WHO)
+)
+
+
+def of_run(reader: Reader, user_id: UUID, run_id: UUID) -> str | None:
+    """Return the stamp of one run; see `of_runs`."""
+    return of_runs(reader, user_id, [run_id])
+
+
+def of_runs(reader: Reader, user_id: UUID, run_ids: Collection[UUID]) -> str | None:
+    """Return the stamp of these runs; None if one of them is not there for this person."""
+    rows = reader.execute(_RUNS, {"user_id": user_id, "ids": list(run_ids)}).all()
+    moments = {row[0]: row[1] for row in rows}
+    if not moments.keys() >= set(run_ids):
+        return None
+    return runs_stamp(moments[run_id] for run_id in run_ids)
+
+
+def runs_stamp(changed_at: Iterable[datetime]) -> str:
+    """Return the same stamp from what a page has read: each run's last change, in their order."""
+    return "-".join(str(int(moment.timestamp() * 1_000_000)) for moment in changed_at)
+
+
+def of_document(reader: Reader, user_id: UUID, document_id: UUID) -> str | None:
+    """Return the stamp of one document's way to Xero; see `of_documents`."""
+    return of_documents(reader, user_id, [document_id])
+
+
+def of_documents(reader: Reader, user_id: UUID, document_ids: Collection[UUID]) -> str | None:
+    """Return the stamp of these documents' ways to Xero; None if this person has none of them."""
+    rows = reader.execute(_WAYS, {"user_id": user_id, "ids": list(document_ids)}).all()
+    return documents_stamp(WayFacts(*row) for row in rows) if rows else None
+
+
+def documents_stamp(facts: Iterable[WayFacts]) -> str:
+    """Return the same stamp from what a page has read, in whatever order."""
+    now = utcnow()
+    return _digest(sorted(str(each.parts(now)) for each in facts))
+
+
+def of_frame(reader: Reader, user_id: UUID) -> str | None:
+    """Return the stamp of the header: the connection's word and the alerts for this person."""
+    rows = reader.execute(_HEADER, {"user_id": user_id}).all()
+    if not rows:
+        return None
+    alerts = [tuple(row[-2:]) for row in rows if row[-2] is not None]
+    return frame_stamp(WordFacts(*rows[0][:-2]), alerts)
+
+
+def frame_stamp(word: WordFacts, alerts: Iterable[tuple[UUID, datetime]]) -> str:
+    """Return the same stamp from what a page has read: alerts are ids with their last change."""
+    return _digest([word.parts(utcnow()), *sorted(alerts)])
+
+
+def of_card(reader: Reader, user_id: UUID) -> str | None:
+    """Return the stamp of the connection's card; None without a connection.
+
+    Documents count by their last push: a change of theirs that no worker has seen yet is no news of
+    the connection.
+    """
+    row = reader.execute(_CARD, {"user_id": user_id}).one_or_none()
+    if row is None:
+        return None
+    return _digest([WordFacts(*row[:-3]).parts(utcnow()), row[-3:]])
 
 
 def _wait(moment: datetime | None, now: datetime) -> tuple[datetime | None, bool]:

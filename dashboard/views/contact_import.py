@@ -26,12 +26,13 @@ from flask_login import current_user
 
 from dashboard import wiring
 from dashboard.clock import utcnow
-from dashboard.database import AnySession, db
+from dashboard.database import db
 from dashboard.extensions import htmx
 from dashboard.models import RunKind
 from dashboard.queries import contacts, stamps, sync_runs
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.queries.contacts import Counts, Draft
+from dashboard.queries.stamps import Reader
 from dashboard.queries.sync_runs import RunRow
 from dashboard.rules.preview_filter import PreviewFilter
 from dashboard.rules.status_words import match_word
@@ -115,8 +116,8 @@ def results_panel(draft_id: UUID) -> Response | str:
     return answer
 
 
-def _reading_stamp(session: AnySession, user_id: UUID, draft_id: UUID, run_id: UUID) -> str | None:
-    return stamps.of_run(session, user_id, run_id)
+def _reading_stamp(reader: Reader, user_id: UUID, draft_id: UUID, run_id: UUID) -> str | None:
+    return stamps.of_run(reader, user_id, run_id)
 
 
 @pages.get("/<uuid:draft_id>/panels/reading/<uuid:run_id>")

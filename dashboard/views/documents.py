@@ -21,11 +21,11 @@ from flask import (
 
 from dashboard import wiring
 from dashboard.clock import utcnow
-from dashboard.database import AnySession, db
+from dashboard.database import db
 from dashboard.queries import clients, documents, stamps
 from dashboard.queries.clients import ClientRow
 from dashboard.queries.documents import TABS, DocumentDetail, Shown
-from dashboard.queries.stamps import documents_stamp
+from dashboard.queries.stamps import Reader, documents_stamp
 from dashboard.services.refusals import InvalidInput, NotFound, Refusal, UploadRefused
 from dashboard.views import guards
 from dashboard.views.documents_api import receive_upload
@@ -116,8 +116,8 @@ def page() -> str:
     )
 
 
-def _badges_stamp(session: AnySession, user_id: UUID) -> str | None:
-    return stamps.of_documents(session, user_id, _ids(request.args.getlist("id")))
+def _badges_stamp(reader: Reader, user_id: UUID) -> str | None:
+    return stamps.of_documents(reader, user_id, _ids(request.args.getlist("id")))
 
 
 @pages.get("/panels/badges")

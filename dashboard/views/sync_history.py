@@ -12,11 +12,12 @@ from flask import Blueprint, Response, flash, redirect, render_template, request
 
 from dashboard import wiring
 from dashboard.clock import utcnow
-from dashboard.database import AnySession, db
+from dashboard.database import db
 from dashboard.extensions import htmx
 from dashboard.models import ItemOutcome, RunKind, RunStatus
 from dashboard.queries import stamps, sync_runs
 from dashboard.queries.connections import ConnectionSummary
+from dashboard.queries.stamps import Reader
 from dashboard.queries.sync_runs import ItemRow, RunRow
 from dashboard.rules.status_words import run_word
 from dashboard.services.refusals import InvalidInput, NotFound
@@ -96,8 +97,8 @@ def page() -> str:
     )
 
 
-def _badges_stamp(session: AnySession, user_id: UUID) -> str | None:
-    return stamps.of_runs(session, user_id, _ids(request.args.getlist("run")))
+def _badges_stamp(reader: Reader, user_id: UUID) -> str | None:
+    return stamps.of_runs(reader, user_id, _ids(request.args.getlist("run")))
 
 
 @pages.get("/panels/badges")
