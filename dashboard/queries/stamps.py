@@ -142,8 +142,19 @@ _RUNS = (
     .join(User, User.practice_id == SyncRun.practice_id)
     .where(_WHO, SyncRun.id.in_(bindparam("ids", expanding=True)))
 )
+_newer = aliased(ClientDocument, name="newer")
+_NEWER = (
+    select(func.count())
+    .where(
+        _newer.practice_id == User.practice_id,
+        # Without a moment nothing is newer.
+        _newer.created_at > bindparam("since", type_=ClientDocument.created_at.type),
+    )
+    .correlate(User)
+    .scalar_subquery()
+)
 _WAYS = (
-    select(*WAY_COLUMNS)
+    select(*WAY_COLUMNS, _NEWER)
     .select_from(User)
     .join(ClientDocument, ClientDocument.practice_id == User.practice_id)
     .outerjoin(XeroConnection, XeroConnection.id == _shown_connection())
@@ -228,16 +239,28 @@ def of_document(reader: Reader, user_id: UUID, document_id: UUID) -> str | None:
     return of_documents(reader, user_id, [document_id])
 
 
-def of_documents(reader: Reader, user_id: UUID, document_ids: Collection[UUID]) -> str | None:
-    """Return the stamp of these documents' ways to Xero; None if this person has none of them."""
-    rows = reader.execute(_WAYS, {"user_id": user_id, "ids": list(document_ids)}).all()
-    return documents_stamp(WayFacts(*row) for row in rows) if rows else None
+def of_documents(
+    reader: Reader,
+    user_id: UUID,
+    document_ids: Collection[UUID],
+    *,
+    since: datetime | None = None,
+) -> str | None:
+    """Return the stamp of these documents' ways to Xero; None if this person has none of them.
+
+    With *since* it also changes when the practice gets another document after that moment.
+    """
+    asked = {"user_id": user_id, "ids": list(document_ids), "since": since}
+    rows = reader.execute(_WAYS, asked).all()
+    if not rows:
+        return None
+    return documents_stamp((WayFacts(*row[:-1]) for row in rows), newer=rows[0][-1])
 
 
-def documents_stamp(facts: Iterable[WayFacts]) -> str:
+def documents_stamp(facts: Iterable[WayFacts], *, newer: int = 0) -> str:
     """Return the same stamp from what a page has read, in whatever order."""
     now = utcnow()
-    return _digest(sorted(str(each.parts(now)) for each in facts))
+    return _digest([*sorted(str(each.parts(now)) for each in facts), newer])
 
 
 def of_frame(reader: Reader, user_id: UUID) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from http import HTTPStatus
 from typing import TypedDict, cast
 from urllib.parse import urlencode
@@ -93,6 +94,9 @@ def page() -> str:
     live = [row for row in found.rows if tempo(row, now)]
     choices = documents.filter_choices(db.session, practice_id)
     cursor = encode_cursor(found.next_cursor)
+    # Only at the top of the whole list is it clear where a new document would appear.
+    is_top = not (tab or any(filters.values()) or wanted.cursor)
+    newest = max((row.created_at for row in found.rows), default=None) if is_top else None
     return render_template(
         "documents/page.html",
         rows=[(row, words_for_row(row, frame)) for row in found.rows],
@@ -107,7 +111,7 @@ def page() -> str:
         live=live,
         moving=moving(live),
         every=list_tempo(live, now),
-        badges_url=_badges_url([row.id for row in live]),
+        badges_url=_badges_url([row.id for row in live], newest),
         seen=documents_stamp(row.way for row in live),
         changed_at=max((row.changed_at for row in live), default=None),
         first_url=_address(tab=tab),
@@ -117,7 +121,8 @@ def page() -> str:
 
 
 def _badges_stamp(reader: Reader, user_id: UUID) -> str | None:
-    return stamps.of_documents(reader, user_id, _ids(request.args.getlist("id")))
+    ids = _ids(request.args.getlist("id"))
+    return stamps.of_documents(reader, user_id, ids, since=_since())
 
 
 @pages.get("/panels/badges")
@@ -132,6 +137,8 @@ def badges_panel() -> Response | str:
     shown = documents.shown_by(frame.summary)
     rows = documents.badges(db.session, current_practice_id(), ids, now=now, shown=shown)
     live = [row for row in rows if tempo(row, now)]
+    since = _since()
+    newer = documents.newer_than(db.session, current_practice_id(), since) if since else 0
     filed = sum(row.word.code == "filed" for row in rows)
     return render_template(
         "documents/_badges.html",
@@ -140,8 +147,9 @@ def badges_panel() -> Response | str:
         moving=moving(live),
         every=list_tempo(live, now),
         filed=filed,
-        badges_url=_badges_url(ids),
-        seen=documents_stamp(row.way for row in rows),
+        badges_url=_badges_url(ids, since),
+        seen=documents_stamp((row.way for row in rows), newer=newer),
+        newer=newer,
         changed_at=max((row.changed_at for row in rows), default=None),
     )
 
@@ -340,8 +348,18 @@ def _address(**changes: str | None) -> str:
     return url_for("documents.page") + (f"?{urlencode(query)}" if query else "")
 
 
-def _badges_url(ids: list[UUID]) -> str:
-    query = urlencode([("id", str(each)) for each in ids])
+def _since() -> datetime | None:
+    given = request.args.get("since", "")
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _badges_url(ids: list[UUID], since: datetime | None) -> str:
+    asked = [("id", str(each)) for each in ids]
+    query = urlencode([*asked, ("since", since.isoformat())] if since else asked)
     return f"{url_for('documents.badges_panel')}?{query}"
 
 

@@ -19,6 +19,7 @@ from dashboard.database import db
 from dashboard.models import (
     Alert,
     AlertCause,
+    Client,
     ClientDocument,
     ConnectionStatus,
     DocumentStatus,
@@ -246,3 +247,15 @@ class TestNews:
         for room in ("queries.stamps", "views.documents", "views.push_view"):
             monkeypatch.setattr(f"dashboard.{room}.utcnow", lambda: later)
         assert ask(browser, address).status_code == 200
+
+    def test_a_new_document_is_offered_and_not_pushed_into_the_list(
+        self, browser: Browser, office: Office
+    ) -> None:
+        address = poll_of(browser, office, "documents")
+        client = db.session.get_one(Client, office.document.client_id)
+        factories.make_document(client, file_name="brand-new.pdf")
+        text = ask(browser, address).text
+        assert '1 new document. <a href="/documents">Show it</a>' in text
+        assert "brand-new.pdf" not in text
+        again = next(unescape(each) for each in re.findall(r'hx-get="([^"]+)"', text))
+        assert ask(browser, again).status_code == 204

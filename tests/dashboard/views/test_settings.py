@@ -32,7 +32,6 @@ from dashboard.views.filters import Place, near_time
 from dashboard.xero import REQUIRED_SCOPES
 from tests import factories
 from tests.support.browser import Browser
-from tests.support.statements import counted
 
 API = "/api/integrations/xero"
 
@@ -349,19 +348,3 @@ class TestOurOwnTrouble:
         assert "Connection details are not available right now." in answer.text
         assert "Not connected" not in answer.text
         assert "every 30s" in answer.text
-
-
-class TestCost:
-    def test_the_page_needs_five_statements_beyond_the_frame(
-        self,
-        browser_of: Callable[[User], Browser],
-        admin: User,
-        colleague: User,
-        connection: XeroConnection,
-    ) -> None:
-        for user in (admin, colleague):
-            browser = browser_of(user)
-            with counted(db.engine) as page:
-                assert browser.get("/settings").status_code == 200
-            # The frame: who asks, the pill, the alerts.
-            assert len(page) <= 3 + 5, page
