@@ -63,14 +63,15 @@ class Outside:
         settings = cast(Settings, app.config["SETTINGS"])
         self.cipher = TokenCipher(settings.token_master_keys)
         self.notes = CallNotes(engine=lambda: db.engine, clock=utcnow)
+        self.limits = Limits(
+            minute=settings.xero_minute_limit,
+            concurrent=settings.xero_concurrent_limit,
+            day=settings.xero_day_limit,
+            app_minute=settings.xero_app_minute_limit,
+        )
         self.governor = Governor(
             cast(Redis, app.extensions["redis"]),
-            Limits(
-                minute=settings.xero_minute_limit,
-                concurrent=settings.xero_concurrent_limit,
-                day=settings.xero_day_limit,
-                app_minute=settings.xero_app_minute_limit,
-            ),
+            self.limits,
             called_recently=self.notes.called_recently,
         )
         self.transport = Transport(

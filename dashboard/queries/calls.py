@@ -14,11 +14,12 @@ from dashboard.models import CallPurpose, XeroCalls
 
 @dataclass(frozen=True, slots=True)
 class CallsMade:
-    """Calls by purpose, only those that there were, and their bytes on the wire."""
+    """Calls by purpose (only those there were), their bytes on the wire, the last one's end."""
 
     by_purpose: Mapping[CallPurpose, int] = field(default_factory=dict)
     bytes_sent: int = 0
     bytes_received: int = 0
+    last_at: datetime | None = None
 
     @property
     def calls(self) -> int:
@@ -34,6 +35,7 @@ def last_day(session: AnySession, tenant_id: str, *, now: datetime) -> CallsMade
             func.sum(XeroCalls.calls),
             func.sum(XeroCalls.bytes_sent),
             func.sum(XeroCalls.bytes_received),
+            func.max(XeroCalls.last_at),
         )
         .where(XeroCalls.in_last_day(tenant_id, now))
         .group_by(XeroCalls.purpose)
@@ -43,4 +45,5 @@ def last_day(session: AnySession, tenant_id: str, *, now: datetime) -> CallsMade
         by_purpose={row[0]: int(row[1]) for row in rows},
         bytes_sent=sum(int(row[2]) for row in rows),
         bytes_received=sum(int(row[3]) for row in rows),
+        last_at=max((row[4] for row in rows), default=None),
     )

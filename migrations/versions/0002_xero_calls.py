@@ -1,4 +1,4 @@
-"""Calls to Xero by organisation, hour and purpose; the moment of the last one is among them."""
+"""Calls to Xero by organisation, hour and purpose, the last one's moment included; why runs wait."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,9 +22,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("xero_tenant_id", "hour", "purpose", name=op.f("pk_xero_calls")),
     )
     op.drop_column("xero_connections", "last_call_at")
+    op.add_column("sync_runs", sa.Column("waits_because", sa.String(length=255), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("sync_runs", "waits_because")
     op.add_column(
         "xero_connections", sa.Column("last_call_at", sa.DateTime(timezone=True), nullable=True)
     )
