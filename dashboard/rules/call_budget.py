@@ -107,12 +107,12 @@ def calls_to_read(contacts: int | None, *, all_of_them: bool) -> int | None:
     return None if contacts is None else max(-(-contacts // CONTACTS_PER_CALL), 1)
 
 
-def cost_sentence(cost: Forecast, at: str, *, day_limit: int) -> str:
-    """Return what work costs and when it is done; *at* is the moment in words."""
-    calls = "About 1 call" if cost.calls == 1 else f"About {cost.calls:,} calls"
+def cost_sentence(what: str, cost: Forecast, at: str, *, day_limit: int) -> str:
+    """Return what *what* ("Sending them") costs and when it is done: *at*, in words."""
+    calls = "about 1 call" if cost.calls == 1 else f"about {cost.calls:,} calls"
     if not cost.days:
-        return f"{calls} to Xero, done at about {at}."
+        return f"{what} takes {calls} to Xero and is done about {at}."
     return (
-        f"{calls} to Xero. That takes {cost.days + 1} days, because Xero allows {day_limit:,} calls"
-        f" a day: done at about {at}."
+        f"{what} takes {calls} to Xero. That needs {cost.days + 1} days, because Xero allows"
+        f" {day_limit:,} calls a day: it is done about {at}."
     )

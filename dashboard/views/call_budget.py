@@ -15,6 +15,7 @@ from dashboard.queries.calls import CallsMade
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.queries.documents import DocumentCounts
 from dashboard.rules.call_budget import (
+    CONTACTS_PER_CALL,
     Budget,
     HeldBy,
     Meter,
@@ -24,7 +25,7 @@ from dashboard.rules.call_budget import (
     forecast,
 )
 from dashboard.rules.waiting_sentences import ASKED, NOT_COUNTED
-from dashboard.views.filters import near_time, place_of_request
+from dashboard.views.filters import near_time, number, place_of_request
 from dashboard.xero import Reserve, XeroMustWait
 
 NOT_KNOWN = "not_counted"
@@ -79,7 +80,8 @@ class CallCard:
         """What the documents on the way will cost; empty where there are none."""
         if self.budget is None or not self.waiting_documents:
             return ""
-        return _cost(calls_to_file(self.waiting_documents), self.budget, self.now)
+        cost = calls_to_file(self.waiting_documents)
+        return _cost("Sending them", cost, self.budget, self.now)
 
     @property
     def seen(self) -> str:
@@ -128,7 +130,9 @@ def budget_of(summary: ConnectionSummary, now: datetime) -> Budget | None:
     )
 
 
-def cost_of_filing(summary: ConnectionSummary | None, count: int, waiting: int = 0) -> str:
+def cost_of_filing(
+    what: str, summary: ConnectionSummary | None, count: int, waiting: int = 0
+) -> str:
     """Return what it costs to send *count* documents, after *waiting* others; empty for none."""
     if summary is None or not summary.is_current or not count:
         return ""
@@ -136,7 +140,7 @@ def cost_of_filing(summary: ConnectionSummary | None, count: int, waiting: int =
     budget = budget_of(summary, now)
     if budget is None:
         return NOT_COUNTED
-    return _cost(calls_to_file(count), budget, now, waiting=calls_to_file(waiting))
+    return _cost(what, calls_to_file(count), budget, now, waiting=calls_to_file(waiting))
 
 
 def cost_of_reading(summary: ConnectionSummary | None) -> str:
@@ -149,13 +153,13 @@ def cost_of_reading(summary: ConnectionSummary | None) -> str:
     if budget is None:
         return NOT_COUNTED
     if count is None:
-        return "One call to Xero for every 1,000 contacts."
-    return _cost(count, budget, now)
+        return f"Reading takes a call to Xero for every {number(CONTACTS_PER_CALL)} contacts."
+    return _cost("Reading", count, budget, now)
 
 
-def _cost(count: int, budget: Budget, now: datetime, *, waiting: int = 0) -> str:
+def _cost(what: str, count: int, budget: Budget, now: datetime, *, waiting: int = 0) -> str:
     cost = forecast(count, budget, now, waiting=waiting)
-    return cost_sentence(cost, _when(cost.done_at, now), day_limit=budget.day.limit)
+    return cost_sentence(what, cost, _when(cost.done_at, now), day_limit=budget.day.limit)
 
 
 def _later(first: datetime | None, second: datetime | None, now: datetime) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import TypedDict, cast
 from urllib.parse import urlencode
@@ -24,10 +25,12 @@ from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.queries import clients, documents
 from dashboard.queries.clients import ClientRow
-from dashboard.queries.documents import TABS, DocumentDetail
+from dashboard.queries.documents import TABS, DocumentDetail, DocumentRow
 from dashboard.services.refusals import InvalidInput, NotFound, Refusal, UploadRefused
 from dashboard.views import guards
+from dashboard.views.call_budget import cost_of_filing
 from dashboard.views.documents_api import receive_upload
+from dashboard.views.filters import plural
 from dashboard.views.frame import Frame, current_frame
 from dashboard.views.guards import current_practice_id, current_user_id, sign_in_required
 from dashboard.views.paging import encode_cursor, page_args
@@ -81,6 +84,7 @@ def page() -> str:
     choices = documents.filter_choices(db.session, practice_id)
     cursor = encode_cursor(found.next_cursor)
     frame = cast(Frame, current_frame())
+    unsent = documents.unsent_ids(db.session, practice_id)
     return render_template(
         "documents/page.html",
         rows=[(row, words_for_row(row, frame)) for row in found.rows],
@@ -91,7 +95,9 @@ def page() -> str:
         is_filtered=any(shown.values()),
         type_options=[("", "Any type"), *((each, each) for each in choices.types)],
         year_options=[("", "Any year"), *((each, each) for each in choices.years)],
-        unsent=documents.unsent_ids(db.session, practice_id),
+        unsent=unsent,
+        unsent_cost=cost_of_filing("Sending them", frame.summary, len(unsent), counts.way),
+        retry_cost=_cost_of_retrying(found.rows, frame, counts.way) if tab == "attention" else "",
         live=live,
         moving=moving(live),
         every=list_tempo(live, now),
@@ -293,6 +299,13 @@ def _detail_facts(detail: DocumentDetail) -> dict[str, object]:
         "every": tempo(row, now),
         "seen": seen_of([row]) + events,
     }
+
+
+def _cost_of_retrying(rows: Sequence[DocumentRow], frame: Frame, waiting: int) -> str:
+    """Return what it costs to retry everything on this page that can be; empty for nothing."""
+    count = sum(row.can_retry and row.word.code != "no_contact" for row in rows)
+    words = plural(count, "Retrying it", "Retrying all {n}")
+    return cost_of_filing(words, frame.summary, count, waiting)
 
 
 def _tabs(current: str, counts: documents.DocumentCounts) -> list[dict[str, object]]:

@@ -99,9 +99,15 @@ def words_for_detail(detail: DocumentDetail, frame: Frame) -> PushWords:
 def seen_of(rows: Iterable[DocumentRow]) -> str:
     """Return a stamp that changes when one of the rows reads differently."""
     stamp = "|".join(
-        f"{row.id} {row.changed_at.timestamp()} {row.word.code} {row.scan_status}" for row in rows
+        f"{row.id} {row.changed_at.timestamp()} {row.word.code} {row.scan_status} {_waits(row)}"
+        for row in rows
     )
     return hashlib.sha256(stamp.encode()).hexdigest()[:16]
+
+
+def _waits(row: DocumentRow) -> str:
+    # The connection may be asked to wait longer while no row of the document changes.
+    return f"{row.waits_because} {row.push.next_attempt_at if row.push else None}"
 
 
 def tempo(row: DocumentRow, now: datetime) -> str | None:

@@ -103,11 +103,15 @@ def test_costs() -> None:
 
 def test_sentences() -> None:
     def said(cost: Forecast, at: str) -> str:
-        return cost_sentence(cost, at, day_limit=5000)
+        return cost_sentence("Sending them", cost, at, day_limit=5000)
 
-    assert said(Forecast(1, NOW), "14:03") == "About 1 call to Xero, done at about 14:03."
-    assert said(Forecast(3120, NOW), "14:50") == "About 3,120 calls to Xero, done at about 14:50."
+    assert said(Forecast(1, NOW), "14:03") == (
+        "Sending them takes about 1 call to Xero and is done about 14:03."
+    )
+    assert said(Forecast(3120, NOW), "14:50") == (
+        "Sending them takes about 3,120 calls to Xero and is done about 14:50."
+    )
     assert said(Forecast(9000, NOW, 1), "tomorrow 15:20") == (
-        "About 9,000 calls to Xero. That takes 2 days, because Xero allows 5,000 calls a day:"
-        " done at about tomorrow 15:20."
+        "Sending them takes about 9,000 calls to Xero. That needs 2 days, because Xero allows"
+        " 5,000 calls a day: it is done about tomorrow 15:20."
     )
