@@ -82,7 +82,10 @@ def forecast(calls: int, budget: Budget, now: datetime, *, waiting: int = 0) -> 
     """Return when *calls* are made, after *waiting* calls that are due before them."""
     total = calls + waiting
     start = max(now, budget.resumes_at or now)
-    later = max(total - budget.day.for_background, 0)
+    # What waits for the end of a used-up day finds a new one.
+    is_new_day = budget.held_by is HeldBy.DAY
+    today = budget.day.allowance if is_new_day else budget.day.for_background
+    later = max(total - today, 0)
     days = -(-later // budget.day.allowance)
     # The last day's share starts with a fresh minute, today's with what is left of this one.
     share = later - (days - 1) * budget.day.allowance if days else total

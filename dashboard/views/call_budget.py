@@ -24,7 +24,7 @@ from dashboard.rules.call_budget import (
     cost_sentence,
     forecast,
 )
-from dashboard.rules.waiting_sentences import ASKED, NOT_COUNTED
+from dashboard.rules.waiting_sentences import ASKED, DAY, NOT_COUNTED, wait_sentence
 from dashboard.views.filters import near_time, number, place_of_request
 from dashboard.xero import Reserve, XeroMustWait
 
@@ -37,7 +37,7 @@ PURPOSES = {
 }
 HELD = {
     HeldBy.MINUTE: "The calls of this minute are used up.",
-    HeldBy.DAY: "The calls of this day are used up.",
+    HeldBy.DAY: wait_sentence(DAY),
     HeldBy.XERO: ASKED,
 }
 
@@ -123,9 +123,12 @@ def budget_of(summary: ConnectionSummary, now: datetime) -> Budget | None:
     except XeroMustWait:
         return None
     limits, reserve = world.limits, Reserve()
+    is_used_up = summary.waits_because == DAY and _later(summary.waits_until, None, now) is not None
+    # Xero's word counts for more than our own counting.
+    day_left = 0 if is_used_up else left.day
     return Budget(
         minute=Meter(limits.minute, left.minute, int(limits.minute * reserve.minute)),
-        day=Meter(limits.day, left.day, int(limits.day * reserve.day)),
+        day=Meter(limits.day, day_left, int(limits.day * reserve.day)),
         resumes_at=_later(left.resumes_at, summary.waits_until, now),
     )
 

@@ -41,6 +41,7 @@ def budget(
         (4500 + 4500 + 55, 0, budget(), 2 * 86_400 + 60, 2),
         (20, 0, budget(day_left=510), 86_400 + 60, 1),
         (10, 0, budget(resumes_at=LATER), 12 * 3600 + 60, 0),
+        (10, 0, budget(day_left=0, resumes_at=LATER), 12 * 3600 + 60, 0),
         (10, 0, budget(resumes_at=NOW - timedelta(minutes=1)), 10, 0),
     ],
     ids=[
@@ -55,6 +56,7 @@ def budget(
         "three days' work",
         "a day nearly used up",
         "while Xero asked us to wait",
+        "while the day is used up",
         "a wait that is over",
     ],
 )

@@ -141,6 +141,18 @@ class TestCard:
         session.commit()
         assert browser.get_json("/api/integrations/xero/status")["calls"]["resumes_at"] is None
 
+    def test_a_day_that_xero_calls_used_up_is_used_up(
+        self, browser: Browser, session: Session, connection: XeroConnection
+    ) -> None:
+        connection.waits_until = utcnow() + timedelta(hours=3)
+        connection.waits_because = "day"
+        session.commit()
+        words = text_of(browser.get("/settings").text)
+        assert "0 of 5,000 calls left" in words
+        assert "limit for this organisation is used up. Reading and filing carry on at" in words
+        status = browser.get_json("/api/integrations/xero/status")
+        assert status["calls"]["day_remaining"] == 0
+
     def test_documents_on_the_way_have_a_cost_and_an_end(
         self, browser: Browser, practice: Practice, connection: XeroConnection
     ) -> None:
