@@ -20,6 +20,7 @@ from dashboard.models.sync_run import (
     SyncRun,
     SyncRunItem,
 )
+from dashboard.models.xero_calls import CallPurpose, XeroCalls
 from dashboard.models.xero_connection import ConnectionStatus, OAuthAttempt, XeroConnection
 from dashboard.models.xero_contact import (
     MatchDecision,
@@ -33,6 +34,7 @@ __all__ = [
     "Alert",
     "AlertCause",
     "AlertMail",
+    "CallPurpose",
     "Client",
     "ClientDocument",
     "ConnectionStatus",
@@ -57,6 +59,7 @@ __all__ = [
     "TagSource",
     "User",
     "Verdict",
+    "XeroCalls",
     "XeroConnection",
     "XeroContact",
     "XeroContactMapping",

@@ -88,6 +88,7 @@ class SyncRun(Identified, Timestamped, Base):
     # Where a contact sync goes on: {"page": 3, "modified_since": …, "server_time": …}.
     progress: Mapped[dict[str, Any]] = mapped_column(default=dict)
     not_before: Mapped[datetime | None]
+    waits_because: Mapped[str | None] = mapped_column(Short)
     lease_owner: Mapped[str | None] = mapped_column(Short)
     lease_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)

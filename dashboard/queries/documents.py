@@ -53,6 +53,7 @@ from dashboard.rules.permissions import FILES, is_granted
 from dashboard.rules.push_sentences import PushCause
 from dashboard.rules.retry_policy import MAX_RETRIES
 from dashboard.rules.status_words import PushFacts, StatusWord, push_word
+from dashboard.rules.waiting_sentences import NOT_REACHED
 
 Tab = Literal["attention", "way", "on_hold", "filed", "not_sent"]
 TABS: tuple[str, ...] = get_args(Tab)
@@ -90,9 +91,10 @@ class DocumentRow:
     """A document in the list, with its push and the word for it.
 
     `tab` is where the list shows it. `held_by` says what is wrong with the client's contact
-    (archived, merged or erased in Xero), None if nothing is. `is_offered`: accepted before Xero
-    was connected, so a person may send it. `can_retry`: the push is unfinished, so that Retry has a
-    meaning. `changed_at` is the last change of document or push, `way` what the stamp is made of.
+    (archived, merged or erased in Xero), None if nothing is. `waits_because` is why it goes on
+    later, for a push that waits. `is_offered`: accepted before Xero was connected, so a person may
+    send it. `can_retry`: the push is unfinished, so that Retry has a meaning. `changed_at` is the
+    last change of document or push, `way` what the stamp is made of.
     """
 
     id: UUID
@@ -114,6 +116,7 @@ class DocumentRow:
     tab: Tab
     held_by: PushCause | None
     needs_permission: bool
+    waits_because: str | None
     is_offered: bool
     can_retry: bool
     changed_at: datetime
@@ -130,13 +133,14 @@ class DocumentPage:
 
 @dataclass(frozen=True, slots=True)
 class DocumentCounts:
-    """How many documents each tab holds."""
+    """How many documents each tab holds; `filed_lately` are those filed since a moment."""
 
     attention: int = 0
     way: int = 0
     on_hold: int = 0
     filed: int = 0
     not_sent: int = 0
+    filed_lately: int = 0
 
     @property
     def all(self) -> int:
@@ -231,30 +235,22 @@ def counts(
     q: str = "",
     type_: str = "",
     year: str = "",
+    filed_since: datetime | None = None,
     shown: Shown | None = None,
 ) -> DocumentCounts:
-    """Return how many documents each tab holds under the same filters as `page`; two queries."""
+    """Return how many documents each tab holds under the same filters as `page`; two queries.
+
+    With *filed_since* those are told apart that were filed since then.
+    """
     seen = shown or shown_connection(session, practice_id)
     tab = _tab(seen).label("tab")
-    counted = _joined(select(tab, func.count()), seen, practice_id).group_by(tab)
+    lately = XeroFilePush.pushed_at >= filed_since if filed_since else false()
+    wanted = select(tab, func.count(), func.sum(case((lately, 1), else_=0)))
+    counted = _joined(wanted, seen, practice_id).group_by(tab)
     chosen = _filtered(counted, client_id=client_id, q=q, type_=type_, year=year)
-    return DocumentCounts(**{row[0]: row[1] for row in session.execute(chosen).all()})
-
-
-def filed_since(session: AnySession, practice_id: UUID, moment: datetime) -> int:
-    """Return how many documents were filed in Xero since *moment*; one query."""
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(XeroFilePush)
-            .where(
-                XeroFilePush.practice_id == practice_id,
-                XeroFilePush.status == PushStatus.ASSOCIATED,
-                XeroFilePush.pushed_at >= moment,
-            )
-        )
-        or 0
-    )
+    rows = session.execute(chosen).all()
+    filed_lately = sum(row[2] for row in rows if row[0] == "filed")
+    return DocumentCounts(**{row[0]: row[1] for row in rows}, filed_lately=filed_lately)
 
 
 def needing_attention(
@@ -400,6 +396,7 @@ class Shown:
     status: ConnectionStatus | None
     sending_on: bool
     waits_until: datetime | None
+    waits_because: str | None
     organisation: str | None
     short_code: str | None
     scopes: list[str]
@@ -426,7 +423,7 @@ class Shown:
         return self.is_usable and self.sending_on
 
 
-UNCONNECTED = Shown(NO_CONNECTION, None, True, None, None, None, [])
+UNCONNECTED = Shown(NO_CONNECTION, None, True, None, None, None, None, [])
 
 
 def shown_by(summary: ConnectionSummary | None) -> Shown:
@@ -438,6 +435,7 @@ def shown_by(summary: ConnectionSummary | None) -> Shown:
         status=summary.status,
         sending_on=summary.push_documents_to_xero,
         waits_until=summary.waits_until,
+        waits_because=summary.waits_because,
         organisation=summary.organisation,
         short_code=summary.short_code,
         scopes=list(summary.scopes),
@@ -453,6 +451,7 @@ def shown_connection(session: AnySession, practice_id: UUID) -> Shown:
             XeroConnection.status,
             XeroConnection.push_documents_to_xero,
             XeroConnection.waits_until,
+            XeroConnection.waits_because,
             XeroConnection.xero_org_name,
             XeroConnection.short_code,
             XeroConnection.scopes,
@@ -619,6 +618,7 @@ def _document(row: Row[Any], seen: Shown, now: datetime) -> DocumentRow:
         tab=tab_of(word, has_push=push is not None),
         held_by=_held_by(row),
         needs_permission=seen.needs_permission,
+        waits_because=_waits_because(push, seen),
         is_offered=accepted and push is None and seen.is_current,
         can_retry=push is not None and push.status != PushStatus.ASSOCIATED,
         changed_at=max(document.updated_at, push.updated_at) if push else document.updated_at,
@@ -667,6 +667,14 @@ def _next_attempt_at(push: XeroFilePush, document: ClientDocument, seen: Shown) 
         # It waits for the virus check, not for Xero.
         return None
     return max(filter(None, (push.not_before, seen.waits_until)), default=None)
+
+
+def _waits_because(push: XeroFilePush | None, seen: Shown) -> str | None:
+    """Return the reason of whichever wait is the longer one, the connection's or the push's own."""
+    own = push.not_before if push else None
+    if own is not None and (seen.waits_until is None or own > seen.waits_until):
+        return NOT_REACHED
+    return seen.waits_because
 
 
 def _contact_problem(row: Row[Any]) -> PushCause | None:

@@ -27,6 +27,7 @@ from dashboard.models import (
     RunKind,
     SyncRun,
     User,
+    XeroCalls,
     XeroConnection,
     XeroContact,
     XeroContactMapping,
@@ -96,6 +97,17 @@ class WayFacts:
             _wait(self.not_before, now),
             _wait(self.waits_until, now),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class CallsFacts:
+    """Whose calls they are, until when and why they rest, and the last push and the last call."""
+
+    tenant_id: str
+    waits_until: datetime | None
+    waits_because: str | None
+    pushed_at: datetime | None
+    called_at: datetime | None
 
 
 WAY_COLUMNS = (
@@ -207,6 +219,24 @@ _LAST_READING = (
     .correlate(User)
     .scalar_subquery()
 )
+_LAST_CALL = (
+    select(func.max(XeroCalls.last_at))
+    .where(XeroCalls.xero_tenant_id == XeroConnection.xero_tenant_id)
+    .correlate(XeroConnection)
+    .scalar_subquery()
+)
+_CALLS = (
+    select(
+        XeroConnection.xero_tenant_id,
+        XeroConnection.waits_until,
+        XeroConnection.waits_because,
+        _LAST_PUSH,
+        _LAST_CALL,
+    )
+    .select_from(User)
+    .join(XeroConnection, XeroConnection.id == _shown_connection())
+    .where(_WHO, XeroConnection.status != ConnectionStatus.DISCONNECTED)
+)
 _CARD = (
     select(*WORD_COLUMNS, XeroConnection.updated_at, _LAST_PUSH, _LAST_READING)
     .select_from(User)
@@ -287,6 +317,12 @@ def of_card(reader: Reader, user_id: UUID) -> str | None:
     if row is None:
         return None
     return _digest([WordFacts(*row[:-3]).parts(utcnow()), row[-3:]])
+
+
+def of_calls(reader: Reader, user_id: UUID) -> CallsFacts | None:
+    """Return what the card about calls is made of, but for what the limiter says; None without."""
+    row = reader.execute(_CALLS, {"user_id": user_id}).one_or_none()
+    return CallsFacts(*row) if row is not None else None
 
 
 def _wait(moment: datetime | None, now: datetime) -> tuple[datetime | None, bool]:

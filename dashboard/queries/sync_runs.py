@@ -26,10 +26,10 @@ class RunRow:
     """One run as pages and JSON show it.
 
     `kind` is contact_sync or import, `status` one of `RunStatus`. `total` is None until it is
-    known. `not_before` is set while the run waits for Xero. `error` is a sentence for people.
-    `step` is where a contact sync is: read, then match. `contacts_new` and `contacts_changed` say
-    what it found in Xero; the other numbers count clients (and, for `done`, contacts).
-    `version` changes whenever the row does: a panel sends it back as `seen`.
+    known. `not_before` and `waits_because` are set while the run waits for Xero. `error` is a
+    sentence for people. `step` is where a contact sync is: read, then match. `contacts_new` and
+    `contacts_changed` say what it found in Xero; the other numbers count clients (and, for `done`,
+    contacts). `version` changes whenever the row does: a panel sends it back as `seen`.
     """
 
     id: UUID
@@ -53,6 +53,7 @@ class RunRow:
     organisation_name: str | None
     technical_details: dict[str, Any] | None
     step: str = "read"
+    waits_because: str | None = None
     contacts_new: int = 0
     contacts_changed: int = 0
 
@@ -283,6 +284,7 @@ def _run_row(found: AnyRow) -> RunRow:
         organisation_name=organisation_name,
         technical_details=row.technical_details,
         step=row.progress.get("step", "read"),
+        waits_because=row.waits_because,
         contacts_new=row.progress.get("new", 0),
         contacts_changed=row.progress.get("changed", 0),
     )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from dashboard import wiring
 from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.models import RunKind
@@ -17,16 +16,13 @@ from dashboard.queries.sync_runs import RunRow
 from dashboard.rules.connection_sentences import ACCESS_UNREADABLE, problem_sentence
 from dashboard.rules.permissions import needed_sentence
 from dashboard.rules.status_words import StatusWord
+from dashboard.rules.waiting_sentences import DAY, wait_sentence
 from dashboard.views.filters import full_time, place_of_request, start_of_day
 from dashboard.views.frame import word_for
-from dashboard.xero import CallsLeft, XeroMustWait
 
 # If renewal stops, Xero lets a refresh token live for 60 days.
 # https://developer.xero.com/faq/oauth2
 REFRESH_LIFE = timedelta(days=60)
-DAY = "day"
-# Who asked us to wait; every other reason is one of our own.
-XERO_ASKED = frozenset({"minute", "concurrent", "app-minute", "unknown", "blocked", DAY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +33,6 @@ class Card:
     word: StatusWord
     reading: RunRow | None
     counts: DocumentCounts
-    filed_today: int
-    calls: CallsLeft | None
     seen: str | None
 
     @property
@@ -72,9 +66,9 @@ class Card:
         return self.summary.waits_because == DAY
 
     @property
-    def xero_asked(self) -> bool:
-        """Whether it is Xero that wants us to wait."""
-        return self.summary.waits_because in XERO_ASKED
+    def why_it_waits(self) -> str:
+        """Why nothing is asked of Xero now."""
+        return wait_sentence(self.summary.waits_because)
 
     @property
     def technical(self) -> list[tuple[str, object]]:
@@ -98,28 +92,18 @@ class Card:
 
 
 def card_of(practice_id: UUID, user_id: UUID, summary: ConnectionSummary) -> Card:
-    """Return the card for the practice's connection; four queries."""
+    """Return the card for the practice's connection; three queries."""
     seen = stamps.of_card(db.session, user_id)
     run = sync_runs.latest(db.session, practice_id, RunKind.CONTACT_SYNC)
     today = start_of_day(place_of_request(utcnow()))
+    shown = documents.shown_by(summary)
     return Card(
         summary=summary,
         word=word_for(summary),
         reading=run if run is not None and not run.is_final else None,
-        counts=documents.counts(db.session, practice_id, shown=documents.shown_by(summary)),
-        filed_today=documents.filed_since(db.session, practice_id, today),
-        calls=_calls_left(summary),
+        counts=documents.counts(db.session, practice_id, filed_since=today, shown=shown),
         seen=seen,
     )
-
-
-def _calls_left(summary: ConnectionSummary) -> CallsLeft | None:
-    if not summary.is_current:
-        return None
-    try:
-        return wiring.outside().governor.calls_left(summary.tenant_id)
-    except XeroMustWait:
-        return None
 
 
 def _full(moment: datetime | None) -> str | None:

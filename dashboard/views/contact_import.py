@@ -38,6 +38,7 @@ from dashboard.rules.preview_filter import PreviewFilter
 from dashboard.rules.status_words import match_word
 from dashboard.services.refusals import InvalidInput, NotFound
 from dashboard.views import frame, guards
+from dashboard.views.call_budget import cost_of_reading
 from dashboard.views.filters import number, plural
 from dashboard.views.guards import (
     current_practice_id,
@@ -96,6 +97,7 @@ def page(draft_id: UUID) -> Response | str:
         types=TYPES,
         is_old=_is_old(around["read_at"]),
         all_linked=_is_all_linked(screen),
+        reading_cost=cost_of_reading(_summary()),
         **around,
     )
 

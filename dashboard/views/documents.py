@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import TypedDict, cast
@@ -25,11 +26,13 @@ from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.queries import clients, documents, stamps
 from dashboard.queries.clients import ClientRow
-from dashboard.queries.documents import TABS, DocumentDetail, Shown
+from dashboard.queries.documents import TABS, DocumentDetail, DocumentRow, Shown
 from dashboard.queries.stamps import Reader, documents_stamp
 from dashboard.services.refusals import InvalidInput, NotFound, Refusal, UploadRefused
 from dashboard.views import guards
+from dashboard.views.call_budget import cost_of_filing
 from dashboard.views.documents_api import receive_upload
+from dashboard.views.filters import plural
 from dashboard.views.frame import Frame, current_frame
 from dashboard.views.guards import (
     current_practice_id,
@@ -97,6 +100,7 @@ def page() -> str:
     # Only at the top of the whole list is it clear where a new document would appear.
     is_top = not (tab or any(filters.values()) or wanted.cursor)
     newest = max((row.created_at for row in found.rows), default=None) if is_top else None
+    unsent = documents.unsent_ids(db.session, practice_id, shown=shown)
     return render_template(
         "documents/page.html",
         rows=[(row, words_for_row(row, frame)) for row in found.rows],
@@ -107,7 +111,9 @@ def page() -> str:
         is_filtered=any(filters.values()),
         type_options=[("", "Any type"), *((each, each) for each in choices.types)],
         year_options=[("", "Any year"), *((each, each) for each in choices.years)],
-        unsent=documents.unsent_ids(db.session, practice_id, shown=shown),
+        unsent=unsent,
+        unsent_cost=cost_of_filing("Sending them", frame.summary, len(unsent), counts.way),
+        retry_cost=_cost_of_retrying(found.rows, frame, counts.way) if tab == "attention" else "",
         live=live,
         moving=moving(live),
         every=list_tempo(live, now),
@@ -317,6 +323,13 @@ def _detail_facts(document_id: UUID) -> dict[str, object]:
         "every": tempo(row, now),
         "seen": documents_stamp([row.way]),
     }
+
+
+def _cost_of_retrying(rows: Sequence[DocumentRow], frame: Frame, waiting: int) -> str:
+    """Return what it costs to retry everything on this page that can be; empty for nothing."""
+    count = sum(row.can_retry and row.word.code != "no_contact" for row in rows)
+    words = plural(count, "Retrying it", "Retrying all {n}")
+    return cost_of_filing(words, frame.summary, count, waiting)
 
 
 def _tabs(current: str, counts: documents.DocumentCounts) -> list[dict[str, object]]:

@@ -20,6 +20,8 @@ from flask import (
     request,
 )
 from flask_login import current_user
+from redis import Redis
+from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
 from dashboard.clock import utcnow
@@ -41,6 +43,14 @@ pages = Blueprint("frame", __name__)
 YEAR_SECONDS = 365 * 24 * 3600
 LOOKS = {"scheme": ("system", "light", "dark"), "density": ("comfortable", "compact")}
 PAUSE = "live"
+RESTING = {
+    "tone": "warning",
+    "title": "Nothing is sent to Xero or read from it right now.",
+    "text": "A part of our service does not answer. Nothing is lost: it carries on by itself.",
+    "action_label": "",
+    "action_url": "",
+    "action_method": "get",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +131,10 @@ class Frame:
 
     @property
     def banner(self) -> dict[str, Any] | None:
-        """The one banner: the most serious alert that deserves one."""
+        """The one banner: the most serious alert that deserves one, or that all work rests."""
         alert = next((alert for alert in self.alerts if kind_of(alert.cause).is_banner), None)
+        if (alert is None or alert.tone != "danger") and self.all_work_rests:
+            return RESTING
         if alert is None or self._user is None:
             return None
         kind = kind_of(alert.cause)
@@ -140,6 +152,17 @@ class Frame:
             "action_url": url,
             "action_method": "get",
         }
+
+    @cached_property
+    def all_work_rests(self) -> bool:
+        """Whether nothing can be asked of Xero, because Redis is away, the counter in it too."""
+        if self.connection is None or self.summary is None or not self.summary.is_current:
+            return False
+        try:
+            cast(Redis, current_app.extensions["redis"]).ping()
+        except RedisError:
+            return True
+        return False
 
     def _with_moment(self, alert: AlertRow) -> str:
         """Return the alert's text with the moment at which a used-up day is over."""

@@ -158,6 +158,7 @@ def _story(
         ahead=ahead,
         at=_when(moment) if moment else "",
         retry_count=push.retry_count if push else 0,
+        waits_because=row.waits_because,
         cause=cause,
         can_reconnect=bool(frame.person and frame.person.is_admin),
         needs_permission=row.needs_permission,

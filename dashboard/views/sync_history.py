@@ -22,6 +22,7 @@ from dashboard.queries.sync_runs import ItemRow, RunRow
 from dashboard.rules.status_words import run_word
 from dashboard.services.refusals import InvalidInput, NotFound
 from dashboard.views import frame
+from dashboard.views.call_budget import cost_of_reading
 from dashboard.views.contacts_api import readable_cursor
 from dashboard.views.guards import (
     current_practice_id,
@@ -94,6 +95,7 @@ def page() -> str:
         next_url=_address(here | {"cursor": cursor}) if cursor else None,
         summary=summary,
         is_connected=summary is not None and summary.is_current,
+        reading_cost=cost_of_reading(summary),
     )
 
 

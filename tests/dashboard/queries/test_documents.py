@@ -196,11 +196,19 @@ class TestWaiting:
         self, session: Sessions, practice: Practice, connection: XeroConnection, client: Client
     ) -> None:
         make_push(connection, accepted(client))
-        _set(connection, waits_until=LATER)
+        _set(connection, waits_until=LATER, waits_because="day")
         row = documents.page(session, practice.id, now=NOW).rows[0]
-        assert row.word.code == "waiting_for_xero"
+        assert (row.word.code, row.waits_because) == ("waiting_for_xero", "day")
         assert row.push is not None
         assert row.push.next_attempt_at == LATER
+
+    def test_a_document_that_waits_longer_than_its_connection_could_not_reach_xero(
+        self, session: Sessions, practice: Practice, connection: XeroConnection, client: Client
+    ) -> None:
+        make_push(connection, accepted(client), not_before=LATER)
+        _set(connection, waits_until=LATER - timedelta(minutes=1), waits_because="minute")
+        row = documents.page(session, practice.id, now=NOW).rows[0]
+        assert (row.word.code, row.waits_because) == ("waiting_for_xero", "not-reached")
 
     @pytest.mark.parametrize(
         "held",

@@ -57,6 +57,7 @@ class Office:
         return {
             "frame": "/alerts",
             "card": "/settings",
+            "calls": "/settings",
             "run": f"/sync-history/{self.run.id}",
             "history": "/sync-history",
             "document": f"/documents/{self.document.id}",
@@ -68,6 +69,7 @@ class Office:
 ADDRESSES = {
     "frame": "/panels/frame",
     "card": "/settings/panels/connection",
+    "calls": "/settings/panels/calls",
     "run": "/panels/progress",
     "history": "/sync-history/panels/badges",
     "document": "/panels/push",
@@ -76,7 +78,7 @@ ADDRESSES = {
 }
 
 # Addresses that name nothing: everybody gets their own practice's.
-OWN = ("frame", "card")
+OWN = ("frame", "card", "calls")
 
 
 @pytest.fixture

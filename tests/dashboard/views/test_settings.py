@@ -140,7 +140,8 @@ STATES: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "our own limiter": (
         {"waits_until": SOON, "waits_because": "limiter-unavailable"},
         "Waiting for Xero",
-        "We pause before we ask Xero again. Carries on at {soon}. Nothing is lost.",
+        "We cannot count our calls to Xero right now, so we make none. Carries on at {soon}."
+        " Nothing is lost.",
         "Check now",
     ),
     "daily limit": (
