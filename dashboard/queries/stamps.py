@@ -214,8 +214,10 @@ _LAST_PUSH = (
     .scalar_subquery()
 )
 _LAST_READING = (
-    select(func.max(SyncRun.updated_at))
+    select(SyncRun.updated_at)
     .where(SyncRun.practice_id == User.practice_id, SyncRun.kind == RunKind.CONTACT_SYNC)
+    .order_by(SyncRun.created_at.desc())
+    .limit(1)
     .correlate(User)
     .scalar_subquery()
 )
