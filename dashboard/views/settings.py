@@ -38,7 +38,7 @@ from dashboard.views.connection_card import card_of
 from dashboard.views.filters import hour_minute, near_time, place_of_request
 from dashboard.views.frame import Frame, ask_admins, current_frame
 from dashboard.views.guards import admin_required, current_practice_id, sign_in_required
-from dashboard.xero import XeroError, XeroForbidden, XeroMustWait
+from dashboard.xero import Priority, XeroError, XeroForbidden, XeroMustWait
 from jobs.queue import poke
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ def check_now() -> Response:
     summary = _current_summary()
     db.session.rollback()
     try:
-        wiring.xero_auth().check_health(summary.id)
+        wiring.xero_auth().check_health(summary.id, Priority.PERSON)
     except ConnectionNotUsable as refusal:
         flash(refusal.text, "danger")
     except XeroMustWait as wait:

@@ -316,3 +316,37 @@ class TestShownSoon:
         answer = browser.get(f"{HEADER}?seen={seen}", headers={"HX-Request": "true"})
         assert answer.status_code == 200
         assert "Reconnect needed" in answer.text
+
+
+def test_a_persons_check_may_use_what_background_work_leaves(
+    connection: XeroConnection, browser: Browser, session: Session
+) -> None:
+    governor = wiring.outside().governor
+    while True:
+        try:
+            slot = governor.acquire(connection.xero_tenant_id, Priority.SYNC)
+        except XeroMustWait:
+            break
+        governor.release(slot, status=200, headers={})
+    with pytest.raises(XeroMustWait):
+        wiring.xero_auth().check_health(connection.id)
+    browser.post("/settings/check")
+    assert "Checked just now. The connection works." in browser.get("/settings").text
+    # Background work still waits: the call came out of what is kept for people.
+    assert now_of(session).waits_because == "minute"
+
+
+def test_a_persons_call_does_not_end_a_used_up_day_and_a_workers_does(
+    connection: XeroConnection, session: Session
+) -> None:
+    connection_id, practice_id = connection.id, connection.practice_id
+    session.rollback()
+    auth = wiring.xero_auth()
+    auth._truth.must_wait(connection_id, 3600, "day")
+    auth.check_health(connection_id, Priority.PERSON)
+    assert now_of(session).waits_because == "day"
+    assert open_alerts(session) == [AlertCause.DAY_LIMIT]
+    with auth.calling(practice_id, Priority.PUSH) as called:
+        called.xero.files.folders()
+    assert now_of(session).waits_until is None
+    assert open_alerts(session) == []
