@@ -98,7 +98,7 @@ def test_calls_and_bytes_add_up_for_each_organisation(notes: CallNotes, session:
     notes.note(a_call(Priority.PUSH, up=5_000_000_000))
     notes.note(a_call(tenant_id=OTHER))
     assert made(session) == calls.CallsMade(
-        {CallPurpose.SYNC: 3, CallPurpose.PUSH: 1}, 5_000_000_030, 800
+        {CallPurpose.SYNC: 3, CallPurpose.PUSH: 1}, 5_000_000_030, 800, NOON
     )
     assert made(session, tenant_id=OTHER).calls == 1
 
