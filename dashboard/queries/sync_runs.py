@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, select, tuple_
 from dashboard.database import AnySession
 from dashboard.models import Client, RunKind, RunStatus, SyncRun, SyncRunItem, User, XeroConnection
 from dashboard.queries.keyset import Cursor, after_number, before_moment
+from dashboard.queries.stamps import runs_stamp
 
 UNFINISHED = (RunStatus.WAITING, RunStatus.RUNNING, RunStatus.WAITING_FOR_XERO)
 WITH_PROBLEMS = (RunStatus.FAILED, RunStatus.FINISHED_WITH_PROBLEMS)
@@ -59,7 +60,7 @@ class RunRow:
     @property
     def version(self) -> str:
         """A text that is different after every change of the row."""
-        return str(int(self.updated_at.timestamp() * 1_000_000))
+        return runs_stamp([self.updated_at])
 
     @property
     def is_final(self) -> bool:

@@ -9,7 +9,7 @@ from uuid import UUID
 from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.models import RunKind
-from dashboard.queries import documents, sync_runs
+from dashboard.queries import documents, stamps, sync_runs
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.queries.documents import DocumentCounts
 from dashboard.queries.sync_runs import RunRow
@@ -27,13 +27,18 @@ REFRESH_LIFE = timedelta(days=60)
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What the card says. `seen` changes whenever it would read differently."""
+    """What the card says; `seen` is its stamp, `heard` the word that its reader has heard."""
 
     summary: ConnectionSummary
     word: StatusWord
     reading: RunRow | None
     counts: DocumentCounts
-    seen: str
+    seen: str | None
+
+    @property
+    def heard(self) -> str:
+        """What the reader of this card knows; another word is worth saying aloud."""
+        return self.word.code
 
     @property
     def held(self) -> int:
@@ -85,37 +90,20 @@ class Card:
             ("Time", _full(summary.last_error_at)),
         ]
 
-    def was_other_than(self, seen: str) -> bool:
-        """Tell whether whoever has *seen* that reads another state now, not only other figures."""
-        return bool(seen) and seen.partition("-")[0] != self.word.code
 
-
-def card_of(practice_id: UUID, summary: ConnectionSummary) -> Card:
+def card_of(practice_id: UUID, user_id: UUID, summary: ConnectionSummary) -> Card:
     """Return the card for the practice's connection; three queries."""
+    seen = stamps.of_card(db.session, user_id)
     run = sync_runs.latest(db.session, practice_id, RunKind.CONTACT_SYNC)
-    reading = run if run is not None and not run.is_final else None
     today = start_of_day(place_of_request(utcnow()))
-    counts = documents.counts(db.session, practice_id, filed_since=today)
-    word = word_for(summary)
-    parts = (
-        word.code,
-        _stamp(summary.updated_at),
-        counts.filed_lately,
-        counts.attention,
-        counts.way + counts.on_hold,
-        _stamp(reading.updated_at if reading else None),
-    )
+    shown = documents.shown_by(summary)
     return Card(
         summary=summary,
-        word=word,
-        reading=reading,
-        counts=counts,
-        seen="-".join(map(str, parts)),
+        word=word_for(summary),
+        reading=run if run is not None and not run.is_final else None,
+        counts=documents.counts(db.session, practice_id, filed_since=today, shown=shown),
+        seen=seen,
     )
-
-
-def _stamp(moment: datetime | None) -> str:
-    return f"{moment.timestamp():.3f}" if moment else "0"
 
 
 def _full(moment: datetime | None) -> str | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, cast
+from uuid import UUID
 
 from flask import (
     Blueprint,
@@ -29,14 +29,15 @@ from dashboard.clock import utcnow
 from dashboard.config import Settings
 from dashboard.database import db
 from dashboard.models import AlertCause, Practice, User
-from dashboard.queries import alerts, connections
+from dashboard.queries import alerts, connections, stamps
 from dashboard.queries.alerts import AlertRow, Viewer
 from dashboard.queries.connections import ConnectionSummary
+from dashboard.queries.stamps import Reader, WordFacts
 from dashboard.rules.alert_table import kind_of
 from dashboard.rules.permissions import missing_permissions
 from dashboard.rules.status_words import StatusWord, connection_word
 from dashboard.views.filters import near_time, place_of_request
-from dashboard.views.guards import safe_next, sign_in_required
+from dashboard.views.guards import safe_next, sign_in_required, unless_seen
 
 pages = Blueprint("frame", __name__)
 
@@ -158,11 +159,12 @@ class Frame:
         """Whether nothing can be asked of Xero, because Redis is away, the counter in it too."""
         if self.connection is None or self.summary is None or not self.summary.is_current:
             return False
-        try:
-            cast(Redis, current_app.extensions["redis"]).ping()
-        except RedisError:
-            return True
-        return False
+        return self.redis_is_away
+
+    @cached_property
+    def redis_is_away(self) -> bool:
+        """Whether Redis does not answer."""
+        return _redis_is_away()
 
     def _with_moment(self, alert: AlertRow) -> str:
         """Return the alert's text with the moment at which a used-up day is over."""
@@ -177,10 +179,9 @@ class Frame:
     @property
     def seen(self) -> str:
         """A stamp that changes when the header's live parts change."""
-        word = self.connection.word.code if self.connection else ""
-        banner = self.banner["text"] if self.banner else ""
-        stamp = f"{word} {self.alert_count} {self.danger_count} {self.live_paused} {banner}"
-        return hashlib.sha256(stamp.encode()).hexdigest()[:12]
+        facts = word_facts(self.summary) if self.connection else WordFacts()
+        stamp = stamps.frame_stamp(facts, [(alert.id, alert.updated_at) for alert in self.alerts])
+        return _with_rest(stamp, rests=self.redis_is_away)
 
 
 def register(app: Flask) -> None:
@@ -213,6 +214,20 @@ def word_for(summary: ConnectionSummary | None) -> StatusWord:
     )
 
 
+def word_facts(summary: ConnectionSummary | None) -> WordFacts:
+    """Return what the word is made of, for the stamp."""
+    if summary is None:
+        return WordFacts()
+    return WordFacts(
+        id=summary.id,
+        status=summary.status,
+        consecutive_errors=summary.consecutive_errors,
+        scopes=summary.scopes,
+        last_good_call_at=summary.last_good_call_at,
+        waits_until=summary.waits_until,
+    )
+
+
 def ask_admins(names: list[str]) -> str:
     """Return whom staff should ask, by name."""
     if not names:
@@ -228,13 +243,28 @@ def time_zone_of_practice() -> str:
     return frame.practice.time_zone if frame and frame.practice else "Europe/London"
 
 
+def _redis_is_away() -> bool:
+    try:
+        cast(Redis, current_app.extensions["redis"]).ping()
+    except RedisError:
+        return True
+    return False
+
+
+def _with_rest(stamp: str, *, rests: bool) -> str:
+    return f"{stamp}-rests" if rests else stamp
+
+
+def _stamp(reader: Reader, user_id: UUID) -> str | None:
+    stamp = stamps.of_frame(reader, user_id)
+    return _with_rest(stamp, rests=_redis_is_away()) if stamp else None
+
+
 @pages.get("/panels/frame")
+@unless_seen(_stamp)
 @sign_in_required
-def panel() -> Response | str:
+def panel() -> str:
     """The header's pill and alert count; 204 while nothing changed."""
-    frame = current_frame()
-    if frame is None or request.args.get("seen") == frame.seen:
-        return Response(status=HTTPStatus.NO_CONTENT)
     return render_template("components/frame_panel.html")
 
 

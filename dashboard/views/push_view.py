@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -94,20 +93,6 @@ def words_for_detail(detail: DocumentDetail, frame: Frame) -> PushWords:
     )
     in_xero = XERO_FILES.format(code=detail.short_code) if detail.short_code else ""
     return _with_action(row, _sentence(row, story), in_xero)
-
-
-def seen_of(rows: Iterable[DocumentRow]) -> str:
-    """Return a stamp that changes when one of the rows reads differently."""
-    stamp = "|".join(
-        f"{row.id} {row.changed_at.timestamp()} {row.word.code} {row.scan_status} {_waits(row)}"
-        for row in rows
-    )
-    return hashlib.sha256(stamp.encode()).hexdigest()[:16]
-
-
-def _waits(row: DocumentRow) -> str:
-    # The connection may be asked to wait longer while no row of the document changes.
-    return f"{row.waits_because} {row.push.next_attempt_at if row.push else None}"
 
 
 def tempo(row: DocumentRow, now: datetime) -> str | None:

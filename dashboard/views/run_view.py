@@ -11,6 +11,7 @@ from typing import cast
 import flask_babel
 
 from dashboard.models import RunKind, RunStatus
+from dashboard.queries.stamps import runs_stamp
 from dashboard.queries.sync_runs import RunRow
 from dashboard.rules.status_words import StatusWord, run_word
 from dashboard.rules.waiting_sentences import wait_sentence
@@ -224,7 +225,7 @@ def heard_at_load(run: RunRow, now: datetime) -> str | None:
 
 def seen_of(live: Iterable[RunView]) -> str:
     """Return a stamp that changes when one of the runs does."""
-    return "-".join(view.run.version for view in live)
+    return runs_stamp(view.run.updated_at for view in live)
 
 
 def _reached(run: RunRow, now: datetime) -> Heard:

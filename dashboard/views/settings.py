@@ -24,7 +24,7 @@ from dashboard import wiring
 from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.models import RunKind
-from dashboard.queries import connections, documents, sync_runs
+from dashboard.queries import connections, documents, stamps, sync_runs
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.rules.file_naming import BASE_FOLDER
 from dashboard.rules.organisation_change import comparison_sentence, question
@@ -37,7 +37,13 @@ from dashboard.views.connected import to_settings, welcome
 from dashboard.views.connection_card import card_of
 from dashboard.views.filters import hour_minute, near_time, place_of_request
 from dashboard.views.frame import Frame, ask_admins, current_frame
-from dashboard.views.guards import admin_required, current_practice_id, sign_in_required
+from dashboard.views.guards import (
+    admin_required,
+    current_practice_id,
+    current_user_id,
+    sign_in_required,
+    unless_seen,
+)
 from dashboard.xero import Priority, XeroError, XeroForbidden, XeroMustWait
 from jobs.queue import poke
 
@@ -58,7 +64,7 @@ def page() -> str:
         summary = frame.summary
     except DBAPIError as problem:
         return _without_details(problem, "settings/unavailable.html")
-    card = card_of(practice_id, summary) if summary else None
+    card = card_of(practice_id, current_user_id(), summary) if summary else None
     return render_template(
         "settings/page.html",
         summary=summary,
@@ -74,6 +80,7 @@ def page() -> str:
 
 
 @pages.get("/settings/panels/connection")
+@unless_seen(stamps.of_card)
 @sign_in_required
 def connection_panel() -> Response | str:
     """The connection card; 204 while it says the same."""
@@ -86,15 +93,12 @@ def connection_panel() -> Response | str:
         return _without_details(problem, "settings/_no_details_panel.html")
     if summary is None:
         return Response(status=HTTPStatus.NO_CONTENT)
-    card = card_of(practice_id, summary)
-    seen = request.args.get("seen", "")
-    if seen == card.seen:
-        return Response(status=HTTPStatus.NO_CONTENT)
+    card = card_of(practice_id, current_user_id(), summary)
     return render_template(
         "settings/_connection_answer.html",
         summary=summary,
         card=card,
-        changed=card.was_other_than(seen),
+        changed=request.args.get("heard", card.heard) != card.heard,
         ask=_whom_to_ask(),
     )
 
@@ -108,7 +112,9 @@ def calls_panel() -> Response | str:
     summary = cast(Frame, current_frame()).summary
     if summary is None or not summary.is_current:
         return Response(status=HTTPStatus.NO_CONTENT)
-    calls = card_of_calls(summary, documents.counts(db.session, current_practice_id()))
+    shown = documents.shown_by(summary)
+    counts = documents.counts(db.session, current_practice_id(), shown=shown)
+    calls = card_of_calls(summary, counts)
     seen = request.args.get("seen", "")
     if seen == calls.seen:
         return Response(status=HTTPStatus.NO_CONTENT)
