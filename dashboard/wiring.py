@@ -71,7 +71,7 @@ class Outside:
                 day=settings.xero_day_limit,
                 app_minute=settings.xero_app_minute_limit,
             ),
-            called_recently=self.notes.called_recently,
+            memory=self.notes,
         )
         self.transport = Transport(
             self.governor, settings.xero_api_url, on_exchange=self.notes.note

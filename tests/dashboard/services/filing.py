@@ -35,6 +35,7 @@ from dashboard.services.xero_files import XeroFileService
 from dashboard.simulator import App, LimitRules, World, build_world
 from dashboard.simulator.records import Organisation, StoredFile
 from dashboard.storage import DocumentStore
+from dashboard.xero import CallMemory
 from tests import factories
 from tests.support.pretend_xero import give_consent
 
@@ -255,7 +256,7 @@ def roomy_world() -> World:
 def make_filing(practice: Practice, admin: User, world: World, store: DocumentStore) -> Filing:
     """Return a practice that is connected to the pretend Xero's first organisation."""
     # The limiter's wait after Redis lost its data is not what these tests are about.
-    wiring.outside().governor._called_recently = lambda _tenant_id: False
+    wiring.outside().governor._memory = CallMemory()
     filing = Filing(practice=practice, admin=admin, world=world, store=store, session=db.session)
     filing.connect()
     return filing
