@@ -41,7 +41,7 @@ _REASONS = (
 )
 
 # Xero may round its Retry-After down; half a second keeps us from knocking just too early.
-_ROUNDING = 0.5
+ROUNDING = 0.5
 # A day limit without a named end: look again in an hour.
 _UNNAMED_DAY_WAIT = 3600.0
 # How soon to ask again while all five connections are in use.
@@ -379,7 +379,7 @@ class Governor:
         named = retry_after(headers)
         # No honest Retry-After is longer than a day; a nonsensical one must not park anybody for
         # ever.
-        asked = None if named is None else min(named, self._spans.day) + _ROUNDING
+        asked = None if named is None else min(named, self._spans.day) + ROUNDING
         match rate_problem(headers):
             case "day":
                 wait = _UNNAMED_DAY_WAIT if asked is None else asked
