@@ -89,9 +89,16 @@ class ConnectionTruth:
         self._session.commit()
 
     def must_wait(self, connection_id: UUID, seconds: float, reason: str) -> None:
-        """Note until when Xero (or our own limit) wants us to wait."""
+        """Note until when Xero (or our own limit) wants us to wait; never shortens a wait."""
         until = self._clock() + timedelta(seconds=seconds)
-        changed = self._change(connection_id, {"waits_until": until, "waits_because": reason})
+        stands = XeroConnection.waits_until > until
+        changed = self._change(
+            connection_id,
+            {
+                "waits_until": case((stands, XeroConnection.waits_until), else_=until),
+                "waits_because": case((stands, XeroConnection.waits_because), else_=reason),
+            },
+        )
         if changed is not None and reason == DAY_REASON:
             self._alerts.raise_once(
                 changed.practice_id,

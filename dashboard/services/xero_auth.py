@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import update
@@ -31,7 +31,7 @@ from dashboard.services.results import (
 )
 from dashboard.services.token_custody import AccessLost, TokenCustody
 from dashboard.services.xero_clients import ClientFactory
-from dashboard.xero import Priority, XeroClient, XeroError
+from dashboard.xero import Priority, XeroClient, XeroError, XeroMustWait
 
 
 class XeroAuthService:
@@ -166,7 +166,10 @@ class XeroAuthService:
             return
         if status == ConnectionStatus.TOKEN_EXPIRED:
             raise reconnect_needed()
-        with self._access_of(connection_id, priority) as access:
+        with (
+            self._checked_again_after_a_wait(connection_id),
+            self._access_of(connection_id, priority) as access,
+        ):
             if not self._meaning.still_listed(connection_id, access, priority):
                 raise self._meaning.gone(connection_id)
             xero = self._client(tenant_id, access, priority)
@@ -179,6 +182,20 @@ class XeroAuthService:
     # -- inside -------------------------------------------------------------------------------
 
     @contextmanager
+    def _checked_again_after_a_wait(self, connection_id: UUID) -> Iterator[None]:
+        """Bring the next check forward if a limit kept this one from being made."""
+        try:
+            yield
+        except XeroMustWait as wait:
+            self._session.execute(
+                update(XeroConnection)
+                .where(XeroConnection.id == connection_id)
+                .values(health_due_at=self._clock() + timedelta(seconds=wait.seconds))
+            )
+            self._session.commit()
+            raise
+
+    @contextmanager
     def _access_of(self, connection_id: UUID, priority: Priority) -> Iterator[AccessInUse]:
         """Yield the connection's access; errors are written down, and so is that all went well."""
         access: AccessInUse | None = None
@@ -189,9 +206,9 @@ class XeroAuthService:
         except (AccessLost, TokenUnreadable, XeroError) as problem:
             self._session.rollback()
             version = access.version if access is not None else None
-            raise self._meaning.of(problem, connection_id, version) from problem
+            raise self._meaning.of(problem, connection_id, version, priority) from problem
         self._session.commit()
-        self._truth.good_call(connection_id, from_reserve=priority.may_use_reserve)
+        self._truth.good_call(connection_id, from_reserve=priority.leaves == 0)
 
     def _client(self, tenant_id: str, access: AccessInUse, priority: Priority) -> XeroClient:
         return self._make_client(

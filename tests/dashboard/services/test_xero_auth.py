@@ -322,14 +322,19 @@ def test_a_persons_check_may_use_what_background_work_leaves(
     connection: XeroConnection, browser: Browser, session: Session
 ) -> None:
     governor = wiring.outside().governor
+    tenant_id, practice_id = connection.xero_tenant_id, connection.practice_id
+    session.rollback()
     while True:
         try:
-            slot = governor.acquire(connection.xero_tenant_id, Priority.SYNC)
+            slot = governor.acquire(tenant_id, Priority.PUSH)
         except XeroMustWait:
             break
         governor.release(slot, status=200, headers={})
-    with pytest.raises(XeroMustWait):
-        wiring.xero_auth().check_health(connection.id)
+    with (
+        pytest.raises(XeroMustWait),
+        wiring.xero_auth().calling(practice_id, Priority.PUSH) as called,
+    ):
+        called.xero.files.folders()
     browser.post("/settings/check")
     assert "Checked just now. The connection works." in browser.get("/settings").text
     # Background work still waits: the call came out of what is kept for people.
@@ -339,14 +344,12 @@ def test_a_persons_check_may_use_what_background_work_leaves(
 def test_a_persons_call_does_not_end_a_used_up_day_and_a_workers_does(
     connection: XeroConnection, session: Session
 ) -> None:
-    connection_id, practice_id = connection.id, connection.practice_id
+    connection_id, truth = connection.id, wiring.xero_auth()._truth
     session.rollback()
-    auth = wiring.xero_auth()
-    auth._truth.must_wait(connection_id, 3600, "day")
-    auth.check_health(connection_id, Priority.PERSON)
+    truth.must_wait(connection_id, 3600, "day")
+    truth.good_call(connection_id, from_reserve=True)
     assert now_of(session).waits_because == "day"
     assert open_alerts(session) == [AlertCause.DAY_LIMIT]
-    with auth.calling(practice_id, Priority.PUSH) as called:
-        called.xero.files.folders()
+    truth.good_call(connection_id)
     assert now_of(session).waits_until is None
     assert open_alerts(session) == []

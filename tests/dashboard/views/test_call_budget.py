@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from dashboard import wiring
 from dashboard.clock import utcnow
+from dashboard.database import db
 from dashboard.models import (
     CallPurpose,
     DocumentStatus,
@@ -46,9 +47,10 @@ def text_of(html: str) -> str:
 
 def spend(connection: XeroConnection, calls: int) -> None:
     """Make calls that took no time and got no answer worth reading."""
-    governor = wiring.outside().governor
+    governor, tenant_id = wiring.outside().governor, connection.xero_tenant_id
+    db.session.rollback()
     for _ in range(calls):
-        slot = governor.acquire(connection.xero_tenant_id, Priority.PERSON)
+        slot = governor.acquire(tenant_id, Priority.PERSON)
         governor.release(slot, status=200, headers={})
 
 
