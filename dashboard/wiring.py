@@ -45,6 +45,7 @@ from dashboard.services.organisation_comparison import OrganisationComparison
 from dashboard.services.practices import PracticeService
 from dashboard.services.preferences import PreferenceService
 from dashboard.services.token_custody import TokenCustody
+from dashboard.services.turn import nobody_waits
 from dashboard.services.virus_scan import ClamdScanner
 from dashboard.services.xero_auth import XeroAuthService
 from dashboard.services.xero_files import XeroFileService
@@ -72,7 +73,7 @@ class Outside:
         self.governor = Governor(
             cast(Redis, app.extensions["redis"]),
             self.limits,
-            called_recently=self.notes.called_recently,
+            memory=self.notes,
         )
         self.transport = Transport(
             self.governor, settings.xero_api_url, on_exchange=self.notes.note
@@ -97,6 +98,7 @@ class Outside:
         self.store = DocumentStore(settings.document_store_url)
         self.hasher = PasswordHasher()
         self.should_stop: Callable[[], bool] = _never
+        self.others_wait: Callable[[], bool] = nobody_waits
 
     def make_client(
         self,
@@ -275,6 +277,7 @@ def xero_sync() -> XeroSyncService:
         clock=utcnow,
         owner=owner(),
         should_stop=outside().should_stop,
+        others_wait=outside().others_wait,
     )
 
 
@@ -323,6 +326,7 @@ def xero_files() -> XeroFileService:
         reconcile_lag=settings().reconcile_lag,
         chance=random.random,
         should_stop=outside().should_stop,
+        others_wait=outside().others_wait,
         scanner=ClamdScanner(clamd_url) if clamd_url else None,
     )
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from dashboard import wiring
 from dashboard.queries import due
+from jobs.queue import poke
 from jobs.sweeping import sweep_for
 
 
@@ -17,4 +18,5 @@ def sweep() -> None:
 
 def sync_practice(practice_id: str) -> None:
     """Bring one practice's contacts up to date with Xero, or go on where a worker left off."""
-    wiring.xero_sync().sync_contacts(UUID(practice_id))
+    if wiring.xero_sync().sync_contacts(UUID(practice_id)).more:
+        poke("contact-sync", practice_id)

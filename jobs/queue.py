@@ -88,6 +88,15 @@ def poke_all(kind: str, ids: Iterable[UUID | str]) -> int:
     return len(wanted)
 
 
+def others_wait() -> bool:
+    """Tell whether anything waits in the queue; with Redis down nothing can."""
+    connection = _redis()
+    try:
+        return bool(connection.llen(JsonQueue(connection=connection).key))
+    except redis.RedisError:
+        return False
+
+
 def workers_alive(now: datetime | None = None) -> int:
     """Return how many workers gave a sign of life lately; raises `redis.RedisError`."""
     connection, moment = _redis(), now or utcnow()

@@ -25,12 +25,14 @@ class Sweep:
     seconds: int
 
 
+# What comes to every practice by the clock is looked for every second: looked for less often, all
+# that came due in between would call Xero in one and the same second.
 TIMETABLE = (
     Sweep("xero-token-refresh", "jobs.token_refresh.sweep", 10),
-    Sweep("xero-contact-sync", "jobs.contact_sync.sweep", 5),
+    Sweep("xero-contact-sync", "jobs.contact_sync.sweep", 1),
     Sweep("xero-file-push", "jobs.file_push.sweep", 5),
     Sweep("xero-file-retry", "jobs.file_retry.sweep", 10),
-    Sweep("xero-health-check", "jobs.health_check.sweep", 30),
+    Sweep("xero-health-check", "jobs.health_check.sweep", 1),
     Sweep("alert-check", "jobs.alert_check.sweep", 30),
     Sweep("alert-mail", "jobs.alert_mail.sweep", 10),
 )

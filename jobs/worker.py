@@ -24,7 +24,7 @@ from rq.worker_registration import register
 from dashboard import wiring
 from dashboard.services.refusals import Refusal
 from dashboard.xero.errors import XeroError
-from jobs.queue import JsonJob, JsonQueue
+from jobs.queue import JsonJob, JsonQueue, others_wait
 from jobs.stopping import StopNow, Stopping
 from jobs.timetable import TIMETABLE
 
@@ -129,6 +129,7 @@ def run(app: Flask, burst: bool = False, sleep: Callable[[float], None] = time.s
     stopping = Stopping()
     with app.app_context():
         wiring.outside().should_stop = stopping
+        wiring.outside().others_wait = others_wait
         if burst:
             _sweep_once()
     stopping.listen()

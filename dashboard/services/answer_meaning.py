@@ -30,6 +30,7 @@ from dashboard.services.refusals import ConnectionNotUsable, NotConnected
 from dashboard.services.token_custody import AccessLost, TokenCustody
 from dashboard.xero import (
     Priority,
+    WaitReason,
     XeroAppRefused,
     XeroError,
     XeroForbidden,
@@ -40,6 +41,7 @@ from dashboard.xero import (
     XeroUnauthorised,
     XeroUnavailable,
 )
+from dashboard.xero.governor import ROUNDING
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ logger = logging.getLogger(__name__)
 UNNAMED_PAUSE = 60.0
 UNNAMED_PAUSES = {"concurrent": 2.0, "day": 3600.0}
 LONGEST_PAUSE = 86_400.0
+OWN_COUNTS = (WaitReason.MINUTE, WaitReason.CONCURRENT, WaitReason.DAY, WaitReason.APP_MINUTE)
 MISSING_SCOPE = "AuthorizationUnsuccessful"
 
 
@@ -70,16 +73,23 @@ class AnswerMeaning:
         self._leaving = leaving
         self._keys = keys
 
-    def of(self, problem: Exception, connection_id: UUID, version: int | None = None) -> Exception:
+    def of(
+        self,
+        problem: Exception,
+        connection_id: UUID,
+        version: int | None = None,
+        priority: Priority | None = None,
+    ) -> Exception:
         """Record what *problem* says about the connection; return what the caller should see.
 
-        *version* is that of the tokens in use when it happened, None if there were none. Commits.
+        *version* is that of the tokens in use when it happened, None if there were none; *priority*
+        that of the call. Commits.
         """
         match problem:
             case AccessLost() | TokenUnreadable():
                 return self._without_access(problem, connection_id)
             case XeroMustWait():
-                self._truth.must_wait(connection_id, problem.seconds, problem.reason)
+                self._must_wait(connection_id, problem, priority)
             case XeroRateLimited():
                 seconds = _pause(problem)
                 self._truth.must_wait(connection_id, seconds, problem.problem or "minute")
@@ -113,6 +123,13 @@ class AnswerMeaning:
         self._truth.gone_from_xero(connection_id)
         self._leaving.finish(connection_id)
         return disconnected_in_xero()
+
+    def _must_wait(
+        self, connection_id: UUID, problem: XeroMustWait, priority: Priority | None
+    ) -> None:
+        # Contacts stop first: whoever reads them waits alone, and documents may still go.
+        if priority is not Priority.SYNC or problem.reason not in OWN_COUNTS:
+            self._truth.must_wait(connection_id, problem.seconds, problem.reason)
 
     def _without_access(
         self, problem: AccessLost | TokenUnreadable, connection_id: UUID
@@ -207,7 +224,8 @@ def disconnected_in_xero() -> ConnectionNotUsable:
 def _pause(problem: XeroRateLimited) -> float:
     """Return for how many seconds nothing is asked; never more than a day, whatever is named."""
     if problem.retry_after is not None:
-        return min(problem.retry_after, LONGEST_PAUSE)
+        # The governor admits nobody earlier.
+        return min(problem.retry_after, LONGEST_PAUSE) + ROUNDING
     return UNNAMED_PAUSES.get(problem.problem or "", UNNAMED_PAUSE)
 
 

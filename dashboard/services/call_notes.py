@@ -14,9 +14,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from dashboard.database import insert_for, reading_only
-from dashboard.models import CallPurpose, XeroCalls
+from dashboard.models import CallPurpose, XeroCalls, XeroConnection
 from dashboard.models.xero_calls import full_hour
-from dashboard.xero import Exchange, Priority
+from dashboard.xero import CallMemory, Exchange, Priority, StandingWait, WaitReason
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,18 @@ logger = logging.getLogger(__name__)
 RECENTLY = timedelta(minutes=1)
 # A month and a little, because Xero's plans count bytes by the month.
 KEPT_FOR = timedelta(days=35)
+ANNOUNCED_EVERY = timedelta(seconds=15)
+# Our own counts, and troubles of ours, say nothing about what Xero wants.
+OWN_WAITS = frozenset(
+    {
+        WaitReason.MINUTE,
+        WaitReason.CONCURRENT,
+        WaitReason.APP_MINUTE,
+        WaitReason.LIMITER_UNAVAILABLE,
+        WaitReason.SAFE_START,
+        "token",
+    }
+)
 
 READING_CONTACTS = "/api.xro/2.0/Contact"
 _PURPOSES = {
@@ -46,7 +58,7 @@ class _Count:
     last_at: datetime | None = None
 
 
-class CallNotes:
+class CallNotes(CallMemory):
     """Counts calls to Xero in transactions of its own, and says what was counted.
 
     The caller of Xero has no transaction open, and must not be given one.
@@ -58,6 +70,7 @@ class CallNotes:
         self._lock = Lock()
         self._unwritten: dict[_Key, _Count] = {}
         self._swept: dict[str, datetime] = {}
+        self._announced: dict[str, datetime] = {}
 
     def note(self, exchange: Exchange) -> None:
         """Count one call to an organisation; what never left, or named none, is no call.
@@ -78,16 +91,44 @@ class CallNotes:
             count.last_at = now
             self._write(now)
 
+    def about_to_call(self, tenant_id: str, priority: Priority) -> None:
+        """Note that a call is on its way, a few times a minute at most."""
+        now = self._clock()
+        with self._lock:
+            announced = self._announced.get(tenant_id)
+            if announced is not None and abs(now - announced) < ANNOUNCED_EVERY:
+                return
+            self._announced[tenant_id] = now
+            key = (tenant_id, full_hour(now), _PURPOSES.get(priority, CallPurpose.CHECK))
+            self._unwritten.setdefault(key, _Count()).last_at = now
+            self._write(now)
+
+    def standing_wait(self, tenant_id: str) -> StandingWait | None:
+        """Return the wait for *tenant_id* that Xero asked for and that is not over."""
+        with self._reading() as session:
+            found = session.execute(
+                select(XeroConnection.waits_until, XeroConnection.waits_because)
+                .where(XeroConnection.xero_tenant_id == tenant_id)
+                .order_by(XeroConnection.waits_until.desc())
+            ).all()
+        now = self._clock()
+        for until, because in found:
+            if until is not None and until > now and because not in OWN_WAITS:
+                reason = WaitReason.DAY if because == WaitReason.DAY else WaitReason.BLOCKED
+                return StandingWait((until - now).total_seconds(), reason)
+        return None
+
     def called_recently(self, tenant_id: str) -> bool:
-        """Tell whether *tenant_id* was called within the last minute."""
+        """Tell whether *tenant_id* may have been called within the last minute."""
         with self._reading() as session:
             last = session.scalar(
                 select(func.max(XeroCalls.last_at)).where(
                     XeroCalls.xero_tenant_id == tenant_id,
-                    XeroCalls.hour >= full_hour(self._clock() - RECENTLY),
+                    XeroCalls.hour >= full_hour(self._clock() - RECENTLY - ANNOUNCED_EVERY),
                 )
             )
-        return last is not None and last > self._clock() - RECENTLY
+        # A call that nobody lived to note was announced so much earlier at most.
+        return last is not None and last > self._clock() - RECENTLY - ANNOUNCED_EVERY
 
     def calls_in_last_day(self, tenant_id: str) -> int:
         """Return how many calls *tenant_id* had in Xero's rolling day, up to an hour too much."""

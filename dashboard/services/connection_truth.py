@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import case, false, or_, select, update
 
 from dashboard.database import AnySession
 from dashboard.models import (
@@ -53,16 +53,21 @@ class ConnectionTruth:
         self._alerts = alerts
         self._clock = clock
 
-    def good_call(self, connection_id: UUID) -> None:
-        """Note that a real call worked: the only thing that makes a connection `Connected`."""
+    def good_call(self, connection_id: UUID, *, from_reserve: bool = False) -> None:
+        """Note that a real call worked: the only thing that makes a connection `Connected`.
+
+        It also ends a wait, unless the call came out of the reserve that people have: that says
+        nothing about the calls of background work.
+        """
         now = self._clock()
+        goes_on = XeroConnection.waits_until > now if from_reserve else false()
         changed = self._change(
             connection_id,
             {
                 "last_good_call_at": now,
                 "consecutive_errors": 0,
-                "waits_until": None,
-                "waits_because": None,
+                "waits_until": case((goes_on, XeroConnection.waits_until), else_=None),
+                "waits_because": case((goes_on, XeroConnection.waits_because), else_=None),
                 "status": ConnectionStatus.ACTIVE,
                 **NO_ERROR,
             },
@@ -77,17 +82,23 @@ class ConnectionTruth:
         )
         if changed is not None:
             self._alerts.resolve(
-                changed.practice_id,
-                AlertCause.CONNECTION_PROBLEM,
-                AlertCause.DAY_LIMIT,
-                AlertCause.NOT_CONFIRMED,
+                changed.practice_id, AlertCause.CONNECTION_PROBLEM, AlertCause.NOT_CONFIRMED
             )
+            if changed.waits_until is None:
+                self._alerts.resolve(changed.practice_id, AlertCause.DAY_LIMIT)
         self._session.commit()
 
     def must_wait(self, connection_id: UUID, seconds: float, reason: str) -> None:
-        """Note until when Xero (or our own limit) wants us to wait."""
+        """Note until when Xero (or our own limit) wants us to wait; never shortens a wait."""
         until = self._clock() + timedelta(seconds=seconds)
-        changed = self._change(connection_id, {"waits_until": until, "waits_because": reason})
+        stands = XeroConnection.waits_until > until
+        changed = self._change(
+            connection_id,
+            {
+                "waits_until": case((stands, XeroConnection.waits_until), else_=until),
+                "waits_because": case((stands, XeroConnection.waits_because), else_=reason),
+            },
+        )
         if changed is not None and reason == DAY_REASON:
             self._alerts.raise_once(
                 changed.practice_id,

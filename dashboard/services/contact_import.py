@@ -38,6 +38,7 @@ from dashboard.services.contact_mirror import shared_fields
 from dashboard.services.group_tags import follow_groups
 from dashboard.services.run_lease import LeaseLost, RunLease, unfinished_run
 from dashboard.services.run_results import ImportResult
+from dashboard.services.turn import Turn
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ class ContactImport:
         clock: Callable[[], datetime],
         owner: str,
         should_stop: Callable[[], bool],
+        others_wait: Callable[[], bool],
     ) -> None:
         self._session = session
         self._alerts = alerts
@@ -110,6 +112,7 @@ class ContactImport:
         self._clock = clock
         self._leases = RunLease(session=session, clock=clock, owner=owner)
         self._should_stop = should_stop
+        self._others_wait = others_wait
 
     def perform(self, practice_id: UUID) -> ImportResult:
         """Do, or go on with, the import that was started; return how far it came in this turn."""
@@ -118,14 +121,16 @@ class ContactImport:
             return self._nothing_to_claim(practice_id)
         run_id, connection_id = run.id, run.xero_connection_id
         self._session.commit()
+        more = False
         try:
-            if self._all_chunks(run_id, practice_id, connection_id):
+            more = not self._all_chunks(run_id, practice_id, connection_id)
+            if not more:
                 self._finish(run_id, practice_id)
                 self._matches.rematch(practice_id, connection_id)
         except LeaseLost:
             self._session.rollback()
             logger.info("import %s is no longer ours", run_id)
-        result = ImportResult.of(self._leases.read(run_id))
+        result = ImportResult.of(self._leases.read(run_id), more=more)
         self._session.commit()
         return result
 
@@ -137,8 +142,8 @@ class ContactImport:
 
     def _all_chunks(self, run_id: UUID, practice_id: UUID, connection_id: UUID) -> bool:
         """Do chunk after chunk; return False when the turn ended before the items did."""
-        ends_at = self._clock() + TURN
-        while not (self._should_stop() or self._clock() >= ends_at):
+        turn = Turn(self._clock, TURN, self._others_wait)
+        while not (self._should_stop() or turn.is_over()):
             if not self._next_chunk(run_id, practice_id, connection_id):
                 return True
         # Still running to whoever looks: the next turn takes it up within seconds.

@@ -35,6 +35,7 @@ from dashboard.services.linked_clients import follow_changes
 from dashboard.services.refusals import ConnectionNotUsable, NotConnected
 from dashboard.services.run_lease import LEASE, LeaseLost, RunLease, new_run, unfinished_run
 from dashboard.services.run_results import SyncResult
+from dashboard.services.turn import Turn
 from dashboard.services.xero_auth import XeroAuthService
 from dashboard.xero.errors import XeroError, XeroMustWait, XeroNoAnswer, XeroUnavailable
 from dashboard.xero.governor import Priority
@@ -105,6 +106,7 @@ class ContactSync:
         clock: Callable[[], datetime],
         owner: str,
         should_stop: Callable[[], bool],
+        others_wait: Callable[[], bool],
         page_size: int = PAGE_SIZE,
     ) -> None:
         self._session = session
@@ -113,6 +115,7 @@ class ContactSync:
         self._clock = clock
         self._leases = RunLease(session=session, clock=clock, owner=owner)
         self._should_stop = should_stop
+        self._others_wait = others_wait
         self._page_size = page_size
 
     def perform(self, practice_id: UUID) -> SyncResult:
@@ -126,8 +129,9 @@ class ContactSync:
         if run is None:
             return self._nothing_to_claim(practice_id)
         run_id = run.id
+        more = False
         try:
-            self._go_on(run)
+            more = self._go_on(run)
         except LeaseLost:
             self._session.rollback()
             logger.info("sync %s is no longer ours", run_id)
@@ -141,7 +145,7 @@ class ContactSync:
         except XeroError as problem:
             sentence = run_sentences.refused_by_xero(problem.message)
             self._end(run_id, RunStatus.FAILED, sentence, problem)
-        return self._result(run_id)
+        return self._result(run_id, more=more)
 
     # -- starting -----------------------------------------------------------------------------
 
@@ -176,22 +180,24 @@ class ContactSync:
 
     # -- reading ------------------------------------------------------------------------------
 
-    def _go_on(self, run: SyncRun) -> None:
+    def _go_on(self, run: SyncRun) -> bool:
+        """Read and match; return whether the turn ended before that was done."""
         run_id, practice_id, connection_id = run.id, run.practice_id, run.xero_connection_id
         checkpoint = self._session.get_one(XeroConnection, connection_id).contacts_checkpoint
         progress = _Progress.of(run, checkpoint)
         self._session.commit()
-        ends_at = self._clock() + TURN
+        turn = Turn(self._clock, TURN, self._others_wait)
         while progress.step == "read":
-            if self._should_stop() or self._clock() >= ends_at:
-                # Still running to whoever looks: the next turn takes it up within seconds.
+            if self._should_stop() or turn.is_over():
+                # Still running to whoever looks: the next turn takes it up.
                 self._leases.release(run_id, RunStatus.RUNNING)
                 self._session.commit()
-                return
+                return True
             page = self._read(practice_id, connection_id, progress)
             progress = self._write(run_id, practice_id, connection_id, page, progress)
         self._match(run_id, practice_id, connection_id, progress)
         self._finish(run_id, practice_id, connection_id, progress)
+        return False
 
     def _read(self, practice_id: UUID, connection_id: UUID, progress: _Progress) -> ContactsPage:
         # https://developer.xero.com/documentation/api/accounting/contacts
@@ -345,8 +351,8 @@ class ContactSync:
             .execution_options(synchronize_session=False)
         )
 
-    def _result(self, run_id: UUID) -> SyncResult:
-        result = SyncResult.of(self._leases.read(run_id))
+    def _result(self, run_id: UUID, *, more: bool) -> SyncResult:
+        result = SyncResult.of(self._leases.read(run_id), more=more)
         self._session.commit()
         return result
 

@@ -22,7 +22,8 @@ class ImportDecision:
 class SyncResult:
     """How far a sync came in this turn. `run_id` is None when nothing was due.
 
-    `goes_on` says that work is left for another turn, at once or from `not_before`.
+    `more` says that its turn ended before the work that can be done now; `goes_on` that work is
+    left for another turn, at once or from `not_before`.
     """
 
     run_id: UUID | None = None
@@ -31,6 +32,7 @@ class SyncResult:
     updated: int = 0
     problems: int = 0
     not_before: datetime | None = None
+    more: bool = False
 
     @property
     def goes_on(self) -> bool:
@@ -38,14 +40,18 @@ class SyncResult:
         return self.status is not None and not self.status.is_final
 
     @classmethod
-    def of(cls, run: SyncRun) -> SyncResult:
+    def of(cls, run: SyncRun, *, more: bool = False) -> SyncResult:
         """Return what the row says now."""
-        return cls(run.id, run.status, run.done, run.updated, run.problems, run.not_before)
+        counts = (run.done, run.updated, run.problems)
+        return cls(run.id, run.status, *counts, run.not_before, more)
 
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """How far an import came in this turn. `run_id` is None when there was none to do."""
+    """How far an import came in this turn. `run_id` is None when there was none to do.
+
+    `more` says that its turn ended before the work did.
+    """
 
     run_id: UUID | None = None
     status: RunStatus | None = None
@@ -54,6 +60,7 @@ class ImportResult:
     linked: int = 0
     skipped: int = 0
     problems: int = 0
+    more: bool = False
 
     @property
     def goes_on(self) -> bool:
@@ -61,6 +68,7 @@ class ImportResult:
         return self.status is not None and not self.status.is_final
 
     @classmethod
-    def of(cls, run: SyncRun) -> ImportResult:
+    def of(cls, run: SyncRun, *, more: bool = False) -> ImportResult:
         """Return what the row says now."""
-        return cls(run.id, run.status, run.done, run.created, run.linked, run.skipped, run.problems)
+        counts = (run.done, run.created, run.linked, run.skipped, run.problems)
+        return cls(run.id, run.status, *counts, more)

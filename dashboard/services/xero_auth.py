@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import update
@@ -31,7 +31,7 @@ from dashboard.services.results import (
 )
 from dashboard.services.token_custody import AccessLost, TokenCustody
 from dashboard.services.xero_clients import ClientFactory
-from dashboard.xero import Priority, XeroClient, XeroError
+from dashboard.xero import Priority, XeroClient, XeroError, XeroMustWait
 
 
 class XeroAuthService:
@@ -128,7 +128,7 @@ class XeroAuthService:
         """
         connection = self._usable(practice_id)
         connection_id, tenant_id = connection.id, connection.xero_tenant_id
-        with self._access_of(connection_id) as access:
+        with self._access_of(connection_id, priority) as access:
             yield XeroCall(self._client(tenant_id, access, priority), connection_id)
 
     def get_valid_client(self, practice_id: UUID, priority: Priority = Priority.PUSH) -> XeroClient:
@@ -148,7 +148,7 @@ class XeroAuthService:
         if connection is not None:
             self._refresh(connection_id, connection.token_version)
 
-    def check_health(self, connection_id: UUID) -> None:
+    def check_health(self, connection_id: UUID, priority: Priority = Priority.SYNC) -> None:
         """Find out whether the connection really works: still listed at Xero, and answering.
 
         A connection in trouble is only well again when everything that it is for is served; what
@@ -166,10 +166,13 @@ class XeroAuthService:
             return
         if status == ConnectionStatus.TOKEN_EXPIRED:
             raise reconnect_needed()
-        with self._access_of(connection_id) as access:
-            if not self._meaning.still_listed(connection_id, access, Priority.SYNC):
+        with (
+            self._checked_again_after_a_wait(connection_id),
+            self._access_of(connection_id, priority) as access,
+        ):
+            if not self._meaning.still_listed(connection_id, access, priority):
                 raise self._meaning.gone(connection_id)
-            xero = self._client(tenant_id, access, Priority.SYNC)
+            xero = self._client(tenant_id, access, priority)
             organisation = xero.accounting.organisation()
             if reads_files:
                 # The trouble may be that of Files alone: to read the rest would prove nothing.
@@ -179,7 +182,21 @@ class XeroAuthService:
     # -- inside -------------------------------------------------------------------------------
 
     @contextmanager
-    def _access_of(self, connection_id: UUID) -> Iterator[AccessInUse]:
+    def _checked_again_after_a_wait(self, connection_id: UUID) -> Iterator[None]:
+        """Bring the next check forward if a limit kept this one from being made."""
+        try:
+            yield
+        except XeroMustWait as wait:
+            self._session.execute(
+                update(XeroConnection)
+                .where(XeroConnection.id == connection_id)
+                .values(health_due_at=self._clock() + timedelta(seconds=wait.seconds))
+            )
+            self._session.commit()
+            raise
+
+    @contextmanager
+    def _access_of(self, connection_id: UUID, priority: Priority) -> Iterator[AccessInUse]:
         """Yield the connection's access; errors are written down, and so is that all went well."""
         access: AccessInUse | None = None
         try:
@@ -189,9 +206,9 @@ class XeroAuthService:
         except (AccessLost, TokenUnreadable, XeroError) as problem:
             self._session.rollback()
             version = access.version if access is not None else None
-            raise self._meaning.of(problem, connection_id, version) from problem
+            raise self._meaning.of(problem, connection_id, version, priority) from problem
         self._session.commit()
-        self._truth.good_call(connection_id)
+        self._truth.good_call(connection_id, from_reserve=priority.leaves == 0)
 
     def _client(self, tenant_id: str, access: AccessInUse, priority: Priority) -> XeroClient:
         return self._make_client(

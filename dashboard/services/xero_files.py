@@ -29,6 +29,7 @@ from dashboard.services.push_linking import is_on_contact, put_on_contact
 from dashboard.services.push_results import DrainResult, Ending, PushResult
 from dashboard.services.push_troubles import PushTroubles
 from dashboard.services.refusals import Conflict, NotFound
+from dashboard.services.turn import Turn, nobody_waits
 from dashboard.services.virus_scan import VirusScanner
 from dashboard.services.xero_auth import XeroAuthService
 from dashboard.storage import DocumentStore
@@ -40,6 +41,8 @@ logger = logging.getLogger(__name__)
 SILENCES = 2
 SILENCE_PAUSE_SECONDS = 20.0
 ENDS_THE_DRAIN = (Ending.MUST_WAIT, Ending.HELD, Ending.STOPPED, Ending.LOST)
+# After these nothing more can be done at once, by nobody.
+LEAVES_NO_MORE = (Ending.MUST_WAIT, Ending.HELD, Ending.LOST)
 
 
 class XeroFileService:
@@ -57,6 +60,7 @@ class XeroFileService:
         reconcile_lag: float,
         chance: Callable[[], float],
         should_stop: Callable[[], bool],
+        others_wait: Callable[[], bool] = nobody_waits,
         scanner: VirusScanner | None = None,
     ) -> None:
         self._session = session
@@ -64,6 +68,7 @@ class XeroFileService:
         self._clock = clock
         self._owner = owner
         self._should_stop = should_stop
+        self._others_wait = others_wait
         self._claims = PushClaims(session=session, clock=clock)
         self._attention = PushAttention(session=session, alerts=alerts)
         self._tools = PushTools(
@@ -88,16 +93,17 @@ class XeroFileService:
     def drain(self, practice_id: UUID, seconds: float) -> DrainResult:
         """Work through the practice's due pushes for about *seconds* and say what became of them.
 
+        While others wait for their turn it is a short one.
         Does nothing while another worker sends for this practice, while Xero asked us to wait,
         while sending is switched off, or while the connection does not work.
         """
-        ends_at = self._clock() + timedelta(seconds=seconds)
+        turn = Turn(self._clock, timedelta(seconds=seconds), self._others_wait)
         self.retry_failed_pushes(practice_id)
         lease = self._claims.hold_practice(practice_id, self._lease_owner())
         if lease is None:
             return DrainResult()
         try:
-            return self._drained(lease, ends_at)
+            return self._drained(lease, turn)
         except Exception:
             # The row itself stays leased: that its worker broke off on it is to be counted.
             self._session.rollback()
@@ -189,10 +195,10 @@ class XeroFileService:
             found = call.xero.files.folders()
         return sorted(found, key=lambda folder: (not folder.is_inbox, folder.name.casefold()))
 
-    def _drained(self, lease: Lease, ends_at: datetime) -> DrainResult:
+    def _drained(self, lease: Lease, turn: Turn) -> DrainResult:
         endings: Counter[Ending] = Counter()
         silences, more = 0, True
-        while self._clock() < ends_at and not self._should_stop() and silences < SILENCES:
+        while not turn.is_over() and not self._should_stop() and silences < SILENCES:
             ending = self._next(lease)
             if ending is None:
                 more = False
@@ -200,6 +206,7 @@ class XeroFileService:
             endings[ending] += 1
             silences = silences + 1 if ending is Ending.SILENT else 0
             if ending in ENDS_THE_DRAIN:
+                more = ending not in LEAVES_NO_MORE
                 break
         self._leave(lease, SILENCE_PAUSE_SECONDS if silences >= SILENCES else 0.0)
         return DrainResult(

@@ -34,12 +34,9 @@ from dashboard.services.import_start import ImportStart
 from dashboard.services.refusals import Conflict, ConnectionNotUsable, NotConnected, NotFound
 from dashboard.services.run_lease import new_run, unfinished_run
 from dashboard.services.run_results import ImportDecision, ImportResult, SyncResult
+from dashboard.services.turn import nobody_waits
 from dashboard.services.xero_auth import XeroAuthService
 from dashboard.xero.governor import Priority
-
-
-def _never() -> bool:
-    return False
 
 
 class XeroSyncService:
@@ -53,7 +50,8 @@ class XeroSyncService:
         alerts: AlertService,
         clock: Callable[[], datetime],
         owner: str,
-        should_stop: Callable[[], bool] = _never,
+        should_stop: Callable[[], bool],
+        others_wait: Callable[[], bool] = nobody_waits,
         page_size: int = PAGE_SIZE,
     ) -> None:
         self._session = session
@@ -68,6 +66,7 @@ class XeroSyncService:
             clock=clock,
             owner=owner,
             should_stop=should_stop,
+            others_wait=others_wait,
             page_size=page_size,
         )
         self._import = ContactImport(
@@ -77,6 +76,7 @@ class XeroSyncService:
             clock=clock,
             owner=owner,
             should_stop=should_stop,
+            others_wait=others_wait,
         )
 
     # -- reading ------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ class LimitRules:
     app_minute: int = 10_000
     window: Literal["rolling", "fixed"] = "rolling"
     minute_seconds: float = 60
+    day_seconds: float = DAY_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ class Limits:
     def _tally(self, tenant_id: str) -> Tally:
         if tenant_id not in self._tallies:
             self._tallies[tenant_id] = Tally(
-                self._window(self.rules.minute_seconds), self._window(DAY_SECONDS)
+                self._window(self.rules.minute_seconds), self._window(self.rules.day_seconds)
             )
         return self._tallies[tenant_id]
 

@@ -28,7 +28,7 @@ from dashboard.rules.call_budget import (
 )
 from dashboard.rules.waiting_sentences import ASKED, DAY, NOT_COUNTED, wait_sentence
 from dashboard.views.filters import near_time, number, place_of_request
-from dashboard.xero import Reserve, XeroMustWait
+from dashboard.xero import Priority, Reserve, XeroMustWait
 
 NOT_KNOWN = "not_counted"
 PURPOSES = {
@@ -116,8 +116,10 @@ def _stamp(facts: CallsFacts, budget: Budget | None, now: datetime) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def budget_of(connection: ConnectionSummary | CallsFacts, now: datetime) -> Budget | None:
-    """Return what the organisation may still be asked, or None while nobody can count."""
+def budget_of(
+    connection: ConnectionSummary | CallsFacts, now: datetime, priority: Priority = Priority.PUSH
+) -> Budget | None:
+    """Return what calls of *priority* may still ask the organisation, None if nobody can count."""
     world = wiring.outside()
     try:
         left = world.governor.calls_left(connection.tenant_id)
@@ -128,8 +130,8 @@ def budget_of(connection: ConnectionSummary | CallsFacts, now: datetime) -> Budg
     # Xero's word counts for more than our own counting.
     day_left = 0 if connection.waits_because == DAY and waits_until else left.day
     return Budget(
-        minute=Meter(limits.minute, left.minute, int(limits.minute * reserve.minute)),
-        day=Meter(limits.day, day_left, int(limits.day * reserve.day)),
+        minute=_meter(limits.minute, left.minute, reserve.minute * priority.leaves),
+        day=_meter(limits.day, day_left, reserve.day * priority.leaves),
         resumes_at=_later(left.resumes_at, waits_until, now),
     )
 
@@ -153,7 +155,7 @@ def cost_of_reading(summary: ConnectionSummary | None) -> str:
         return ""
     count = calls_to_read(summary.last_sync_contact_count, all_of_them=summary.last_sync_at is None)
     now = utcnow()
-    budget = budget_of(summary, now)
+    budget = budget_of(summary, now, Priority.SYNC)
     if budget is None:
         return NOT_COUNTED
     if count is None:
@@ -164,6 +166,10 @@ def cost_of_reading(summary: ConnectionSummary | None) -> str:
 def _cost(what: str, count: int, budget: Budget, now: datetime, *, waiting: int = 0) -> str:
     cost = forecast(count, budget, now, waiting=waiting)
     return cost_sentence(what, cost, _when(cost.done_at, now), day_limit=budget.day.limit)
+
+
+def _meter(limit: int, left: int, kept: float) -> Meter:
+    return Meter(limit, left, int(limit * kept))
 
 
 def _later(first: datetime | None, second: datetime | None, now: datetime) -> datetime | None:

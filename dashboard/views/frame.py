@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, cast
+from uuid import UUID
 
 from flask import (
     Blueprint,
@@ -31,7 +32,7 @@ from dashboard.models import AlertCause, Practice, User
 from dashboard.queries import alerts, connections, stamps
 from dashboard.queries.alerts import AlertRow, Viewer
 from dashboard.queries.connections import ConnectionSummary
-from dashboard.queries.stamps import WordFacts
+from dashboard.queries.stamps import Reader, WordFacts
 from dashboard.rules.alert_table import kind_of
 from dashboard.rules.permissions import missing_permissions
 from dashboard.rules.status_words import StatusWord, connection_word
@@ -158,11 +159,12 @@ class Frame:
         """Whether nothing can be asked of Xero, because Redis is away, the counter in it too."""
         if self.connection is None or self.summary is None or not self.summary.is_current:
             return False
-        try:
-            cast(Redis, current_app.extensions["redis"]).ping()
-        except RedisError:
-            return True
-        return False
+        return self.redis_is_away
+
+    @cached_property
+    def redis_is_away(self) -> bool:
+        """Whether Redis does not answer."""
+        return _redis_is_away()
 
     def _with_moment(self, alert: AlertRow) -> str:
         """Return the alert's text with the moment at which a used-up day is over."""
@@ -178,7 +180,8 @@ class Frame:
     def seen(self) -> str:
         """A stamp that changes when the header's live parts change."""
         facts = word_facts(self.summary) if self.connection else WordFacts()
-        return stamps.frame_stamp(facts, [(alert.id, alert.updated_at) for alert in self.alerts])
+        stamp = stamps.frame_stamp(facts, [(alert.id, alert.updated_at) for alert in self.alerts])
+        return _with_rest(stamp, rests=self.redis_is_away)
 
 
 def register(app: Flask) -> None:
@@ -240,8 +243,25 @@ def time_zone_of_practice() -> str:
     return frame.practice.time_zone if frame and frame.practice else "Europe/London"
 
 
+def _redis_is_away() -> bool:
+    try:
+        cast(Redis, current_app.extensions["redis"]).ping()
+    except RedisError:
+        return True
+    return False
+
+
+def _with_rest(stamp: str, *, rests: bool) -> str:
+    return f"{stamp}-rests" if rests else stamp
+
+
+def _stamp(reader: Reader, user_id: UUID) -> str | None:
+    stamp = stamps.of_frame(reader, user_id)
+    return _with_rest(stamp, rests=_redis_is_away()) if stamp else None
+
+
 @pages.get("/panels/frame")
-@unless_seen(stamps.of_frame)
+@unless_seen(_stamp)
 @sign_in_required
 def panel() -> str:
     """The header's pill and alert count; 204 while nothing changed."""

@@ -44,7 +44,7 @@ from dashboard.views.guards import (
     sign_in_required,
     unless_seen,
 )
-from dashboard.xero import XeroError, XeroForbidden, XeroMustWait
+from dashboard.xero import Priority, XeroError, XeroForbidden, XeroMustWait
 from jobs.queue import poke
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def check_now() -> Response:
     summary = _current_summary()
     db.session.rollback()
     try:
-        wiring.xero_auth().check_health(summary.id)
+        wiring.xero_auth().check_health(summary.id, Priority.PERSON)
     except ConnectionNotUsable as refusal:
         flash(refusal.text, "danger")
     except XeroMustWait as wait:

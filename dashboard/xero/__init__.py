@@ -26,7 +26,16 @@ from dashboard.xero.errors import (
     XeroUnauthorised,
     XeroUnavailable,
 )
-from dashboard.xero.governor import CallsLeft, Governor, Limits, Priority, Reserve, Spans
+from dashboard.xero.governor import (
+    CallMemory,
+    CallsLeft,
+    Governor,
+    Limits,
+    Priority,
+    Reserve,
+    Spans,
+    StandingWait,
+)
 from dashboard.xero.oauth import REQUIRED_SCOPES, XeroOAuth
 from dashboard.xero.transport import Exchange, Transport
 from dashboard.xero.types import (
@@ -48,6 +57,7 @@ from dashboard.xero.types import (
 __all__ = [
     "REQUIRED_SCOPES",
     "Association",
+    "CallMemory",
     "CallsLeft",
     "CodeAnswer",
     "Contact",
@@ -64,6 +74,7 @@ __all__ = [
     "Priority",
     "Reserve",
     "Spans",
+    "StandingWait",
     "StoredFile",
     "Tenant",
     "TokenSet",

@@ -41,7 +41,7 @@ _REASONS = (
 )
 
 # Xero may round its Retry-After down; half a second keeps us from knocking just too early.
-_ROUNDING = 0.5
+ROUNDING = 0.5
 # A day limit without a named end: look again in an hour.
 _UNNAMED_DAY_WAIT = 3600.0
 # How soon to ask again while all five connections are in use.
@@ -51,7 +51,7 @@ _UNAVAILABLE_WAIT = 5.0
 
 
 class Priority(Enum):
-    """What a call is for; the first three may use what is kept in reserve."""
+    """What a call is for, the most urgent first."""
 
     TOKEN = "token"  # noqa: S105 - a purpose, not a password
     DISCONNECT = "disconnect"
@@ -60,9 +60,17 @@ class Priority(Enum):
     SYNC = "sync"
 
     @property
-    def may_use_reserve(self) -> bool:
-        """Whether somebody waits for the answer, or the connection itself depends on it."""
-        return self not in (Priority.PUSH, Priority.SYNC)
+    def leaves(self) -> int:
+        """How many times the reserve it leaves to what is more urgent.
+
+        Background work leaves the reserve to people, and contacts leave as much again to documents.
+        """
+        return {Priority.PUSH: 1, Priority.SYNC: 2}.get(self, 0)
+
+    @property
+    def leaves_of_app_minute(self) -> float:
+        """The same of the app's minute, the only limit of the calls that name no organisation."""
+        return {Priority.DISCONNECT: 0.1, Priority.PERSON: 0.2}.get(self, self.leaves)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +85,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """The part of the minute and of the day that background work leaves alone: 5 of 60, a tenth."""
+    """The shares that documents leave to people: 5 of 60, 1 of 5 at once, a tenth of the day."""
 
     minute: float = 1 / 12
+    concurrent: float = 1 / 5
     day: float = 1 / 10
+    app_minute: float = 1 / 12
 
     @classmethod
     def nothing(cls) -> Reserve:
         """Return a reserve that keeps nothing back."""
-        return cls(minute=0, day=0)
+        return cls(minute=0, concurrent=0, day=0, app_minute=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +128,50 @@ class Slot:
 class CallsLeft:
     """What an organisation may still be asked.
 
-    `resumes_at` is when background work carries on, None while nothing holds it back.
+    `resumes_at` is when documents carry on, None while nothing holds them back.
     """
 
     minute: int
     day: int
     resumes_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class StandingWait:
+    """For how long Xero still wants an organisation left alone, as the database remembers it."""
+
+    seconds: float
+    reason: WaitReason
+
+
+class CallMemory:
+    """What is remembered of calls outside Redis: here nothing; the product asks its database.
+
+    Asked only about organisations that Redis knows nothing of since it lost its data.
+    """
+
+    def called_recently(self, tenant_id: str) -> bool:
+        """Tell whether the organisation may have been called within the last minute."""
+        return False
+
+    def calls_in_last_day(self, tenant_id: str) -> int:
+        """Return how many calls it had in Xero's rolling day, rather too many than too few."""
+        return 0
+
+    def standing_wait(self, tenant_id: str) -> StandingWait | None:
+        """Return the wait that Xero asked for and that is not over."""
+        return None
+
+    def about_to_call(self, tenant_id: str, priority: Priority) -> None:
+        """Hear of a call before it leaves, so that those under way are remembered too."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """What the memory said of an organisation that may be called."""
+
+    calls_in_last_day: int
+    wait: StandingWait | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +197,8 @@ class _Block:
 class Governor:
     """Says for each call to Xero whether it may leave now, and what is left.
 
-    *called_recently* answers from the database whether an organisation was called in the last
-    minute; it is asked only after Redis has lost what was counted. *jitter* (0 to 1) and
-    *new_slot_id* are the chance in it.
+    *memory* helps out where Redis has lost what was counted. *jitter* (0 to 1) and *new_slot_id*
+    are the chance in it.
     """
 
     def __init__(
@@ -159,7 +206,7 @@ class Governor:
         redis_client: redis.Redis,
         limits: Limits,
         *,
-        called_recently: Callable[[str], bool],
+        memory: CallMemory | None = None,
         reserve: Reserve | None = None,
         spans: Spans | None = None,
         prefix: str = "xero",
@@ -167,7 +214,7 @@ class Governor:
         new_slot_id: Callable[[], str] = lambda: secrets.token_hex(8),
     ) -> None:
         self._limits = limits
-        self._called_recently = called_recently
+        self._memory = memory or CallMemory()
         self._reserve = reserve or Reserve()
         self._spans = spans or Spans()
         self._prefix = prefix
@@ -184,11 +231,11 @@ class Governor:
         slot = Slot(self._new_slot_id(), tenant_id)
         verdict = self._ask(slot, priority)
         if verdict.code == _ASK and tenant_id is not None:
-            if self._called_recently(tenant_id):
-                raise XeroMustWait(verdict.wait, WaitReason.SAFE_START)
-            verdict = self._ask(slot, priority, cleared=True)
+            verdict = self._ask(slot, priority, remembered=self._remembered(tenant_id, verdict))
         if verdict.code != _GRANTED:
             raise XeroMustWait(verdict.wait, verdict.reason or WaitReason.BLOCKED)
+        if tenant_id is not None:
+            self._note(slot, tenant_id, priority)
         return slot
 
     def release(
@@ -231,7 +278,7 @@ class Governor:
 
     def calls_left(self, tenant_id: str) -> CallsLeft:
         """Return what *tenant_id* may still be asked; raises `XeroMustWait` when Redis is down."""
-        verdict = self._ask(Slot("", tenant_id), Priority.SYNC, look=True)
+        verdict = self._ask(Slot("", tenant_id), Priority.PUSH, look=True)
         waiting = verdict.code != _GRANTED
         return CallsLeft(
             minute=verdict.minute_left,
@@ -239,17 +286,51 @@ class Governor:
             resumes_at=verdict.now + timedelta(seconds=verdict.wait) if waiting else None,
         )
 
+    def _note(self, slot: Slot, tenant_id: str, priority: Priority) -> None:
+        try:
+            self._memory.about_to_call(tenant_id, priority)
+        except BaseException:
+            self.release(slot, sent=False)
+            raise
+
+    def _remembered(self, tenant_id: str, verdict: _Verdict) -> _Remembered:
+        wait = self._memory.standing_wait(tenant_id)
+        # What Xero asked for outlasts the minute that is waited for to be safe.
+        if wait is None and verdict.wait > 0 and self._memory.called_recently(tenant_id):
+            raise XeroMustWait(verdict.wait, WaitReason.SAFE_START)
+        calls = self._memory.calls_in_last_day(tenant_id)
+        if wait is not None and wait.reason is WaitReason.DAY and calls >= self._background_day:
+            # Our own count explains it, and leaves people what is theirs.
+            wait = None
+        return _Remembered(calls, wait)
+
+    @property
+    def _background_day(self) -> int:
+        leaves = self._reserve.day * Priority.SYNC.leaves
+        return self._limits.day - int(self._limits.day * leaves)
+
     def _ask(
-        self, slot: Slot, priority: Priority, *, cleared: bool = False, look: bool = False
+        self,
+        slot: Slot,
+        priority: Priority,
+        *,
+        look: bool = False,
+        remembered: _Remembered | None = None,
     ) -> _Verdict:
-        keeps = not priority.may_use_reserve
+        limits, reserve, leaves = self._limits, self._reserve, priority.leaves
+        standing = remembered.wait if remembered else None
         arguments = (
             *self._common_arguments(slot),
-            int(self._limits.minute * self._reserve.minute) if keeps else 0,
-            int(self._limits.day * self._reserve.day) if keeps else 0,
+            int(limits.minute * reserve.minute * leaves),
+            int(limits.concurrent * reserve.concurrent * leaves),
+            int(limits.day * reserve.day * leaves),
+            int(limits.app_minute * reserve.app_minute * priority.leaves_of_app_minute),
             _microseconds(_BUSY_WAIT),
-            int(cleared),
             int(look),
+            int(remembered is not None),
+            remembered.calls_in_last_day if remembered else 0,
+            _microseconds(standing.seconds) if standing else 0,
+            _REASONS.index(standing.reason) if standing else 0,
         )
         try:
             numbers = self._acquire(keys=self._keys(slot.tenant_id), args=arguments)
@@ -273,7 +354,7 @@ class Governor:
         app = [f"{self._prefix}:{name}" for name in ("epoch", "block", "minute")]
         if tenant_id is None:
             return app
-        names = ("block", "leases", "minute", "day", "known")
+        names = ("block", "leases", "minute", "day")
         return app + [f"{self._prefix}:{tenant_id}:{name}" for name in names]
 
     def _common_arguments(self, slot: Slot) -> tuple[Any, ...]:
@@ -298,7 +379,7 @@ class Governor:
         named = retry_after(headers)
         # No honest Retry-After is longer than a day; a nonsensical one must not park anybody for
         # ever.
-        asked = None if named is None else min(named, self._spans.day) + _ROUNDING
+        asked = None if named is None else min(named, self._spans.day) + ROUNDING
         match rate_problem(headers):
             case "day":
                 wait = _UNNAMED_DAY_WAIT if asked is None else asked

@@ -29,7 +29,10 @@ local now = clock[1] * 1000000 + clock[2]
 
 local function text(n) return string.format('%.0f', n) end
 local function milliseconds(n) return text(math.ceil(n / 1000) + 1000) end
-local function after_now() return '(' .. text(now) end
+
+-- A place that acquire.lua gave counts until "lease and window after the send".
+local place = tonumber(redis.call('ZSCORE', KEYS[3], slot) or nil)
+local sent_at = place and math.min(place - lease - counted_for, now) or now
 
 local function restamp(key)
   if sent then
@@ -41,8 +44,9 @@ local function restamp(key)
 end
 
 -- Ghosts are calls that Xero counted and we did not: another user of the app, or data that was lost.
+-- Xero counted when the call came by, so whatever counted at any moment since its send is no ghost.
 local function add_ghosts(key, limit, told)
-  local missing = limit - told - redis.call('ZCOUNT', key, after_now(), '+inf')
+  local missing = limit - told - redis.call('ZCOUNT', key, '(' .. text(sent_at), '+inf')
   for i = 1, missing do
     redis.call('ZADD', key, text(now + counted_for), 'ghost:' .. slot .. ':' .. i)
   end
@@ -62,17 +66,17 @@ local function believe_day(key)
   if ghost_until <= now then ghost = 0 end
   local used = day_limit - day_told
   -- Answers overtake one another, so a little more left than we think is no news; much more means
-  -- that Xero's day began anew. That belief is kept for one bucket only: the next answer renews it.
+  -- that Xero's day began anew. That belief is kept for one bucket only.
   local slack = 2 * concurrent_limit
   local believed = own + ghost
-  local kept_for = 0
   if used > believed then
-    ghost, kept_for = used - own, day
+    ghost = used - own
   elseif used + slack < believed then
     ghost = used + slack - own
-    kept_for = ghost > 0 and day or bucket
   end
-  if kept_for > 0 then
+  -- Each answer renews the belief.
+  if ghost ~= 0 then
+    local kept_for = ghost > 0 and day or bucket
     redis.call('HSET', key, 'ghost', text(ghost), 'ghost_until', text(now + kept_for))
     redis.call('PEXPIRE', key, milliseconds(day + lease + bucket))
   end
@@ -80,7 +84,11 @@ end
 
 -- Xero named the end of the wait: what we only guessed must not outlast it.
 local function forget_guesses(until_then)
-  if named == 'day' then redis.call('DEL', KEYS[7]) end
+  if named == 'day' then
+    redis.call('DEL', KEYS[7])
+    redis.call('HSET', KEYS[7], text(math.floor(now / bucket)), '0')
+    redis.call('PEXPIRE', KEYS[7], milliseconds(day + lease + bucket))
+  end
   if named ~= 'minute' then return end
   local entries = redis.call('ZRANGEBYSCORE', KEYS[6], '(' .. text(until_then), '+inf')
   for _, member in ipairs(entries) do

@@ -28,9 +28,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def transport(redis_url: str) -> Transport:
     """The door to the real Xero."""
-    governor = Governor(
-        redis.Redis.from_url(redis_url), Limits(), called_recently=lambda _tenant: False
-    )
+    governor = Governor(redis.Redis.from_url(redis_url), Limits())
     return Transport(governor, "https://api.xero.com")
 
 

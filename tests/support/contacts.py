@@ -67,6 +67,7 @@ def sync_service(
     clock: Callable[[], datetime] = utcnow,
     owner: str = "worker-1",
     should_stop: Callable[[], bool] = never,
+    others_wait: Callable[[], bool] = never,
     page_size: int = 1_000,
 ) -> XeroSyncService:
     """Return the service of one worker, calling the pretend Xero through the real door."""
@@ -77,6 +78,7 @@ def sync_service(
         clock=clock,
         owner=owner,
         should_stop=should_stop,
+        others_wait=others_wait,
         page_size=page_size,
     )
 

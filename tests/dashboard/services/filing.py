@@ -35,6 +35,7 @@ from dashboard.services.xero_files import XeroFileService
 from dashboard.simulator import App, LimitRules, World, build_world
 from dashboard.simulator.records import Organisation, StoredFile
 from dashboard.storage import DocumentStore
+from dashboard.xero import CallMemory
 from tests import factories
 from tests.support.pretend_xero import give_consent
 
@@ -105,7 +106,7 @@ class Filing:
 
     @property
     def organisation(self) -> Organisation:
-        return self.world.main
+        return self.world.organisation(self.connection.xero_tenant_id)
 
     def contact_id(self, number: int = 0) -> str:
         active = [c for c in self.organisation.contacts.values() if c.status == "ACTIVE"]
@@ -252,10 +253,19 @@ def roomy_world() -> World:
     )
 
 
-def make_filing(practice: Practice, admin: User, world: World, store: DocumentStore) -> Filing:
-    """Return a practice that is connected to the pretend Xero's first organisation."""
+def make_filing(
+    practice: Practice,
+    admin: User,
+    world: World,
+    store: DocumentStore,
+    organisation: str | None = None,
+) -> Filing:
+    """Return a practice that is connected to an organisation of the pretend Xero, by name or id.
+
+    Without one it is the first.
+    """
     # The limiter's wait after Redis lost its data is not what these tests are about.
-    wiring.outside().governor._called_recently = lambda _tenant_id: False
+    wiring.outside().governor._memory = CallMemory()
     filing = Filing(practice=practice, admin=admin, world=world, store=store, session=db.session)
-    filing.connect()
+    filing.connect(organisation)
     return filing

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 
 from dashboard import wiring
 from dashboard.database import db
-from dashboard.models import CallPurpose, XeroCalls, XeroConnection
+from dashboard.models import CallPurpose, Practice, XeroCalls, XeroConnection
 from dashboard.queries import calls
 from dashboard.services.call_notes import KEPT_FOR, CallNotes
 from dashboard.simulator import World
-from dashboard.xero import Exchange, Priority
+from dashboard.xero import Exchange, Priority, StandingWait, WaitReason
+from tests import factories
 from tests.flows.test_connect import connect
 from tests.support.browser import Browser
 
@@ -98,7 +99,7 @@ def test_calls_and_bytes_add_up_for_each_organisation(notes: CallNotes, session:
     notes.note(a_call(Priority.PUSH, up=5_000_000_000))
     notes.note(a_call(tenant_id=OTHER))
     assert made(session) == calls.CallsMade(
-        {CallPurpose.SYNC: 3, CallPurpose.PUSH: 1}, 5_000_000_030, 800
+        {CallPurpose.SYNC: 3, CallPurpose.PUSH: 1}, 5_000_000_030, 800, NOON
     )
     assert made(session, tenant_id=OTHER).calls == 1
 
@@ -128,8 +129,46 @@ def test_a_call_is_recent_for_a_minute_across_the_full_hour(notes: CallNotes, cl
     clock.now += timedelta(seconds=59)
     assert notes.called_recently(TENANT)
     assert not notes.called_recently(OTHER)
+    clock.now += timedelta(seconds=17)
+    assert not notes.called_recently(TENANT)
+
+
+def test_a_call_under_way_is_recent_too_and_counts_for_nothing_yet(
+    notes: CallNotes, clock: Clock, session: Session
+) -> None:
+    notes.about_to_call(TENANT, Priority.PUSH)
+    clock.now += timedelta(seconds=14)
+    # Not announced again: the first notice covers it.
+    notes.about_to_call(TENANT, Priority.PUSH)
+    clock.now += timedelta(seconds=60)
+    assert notes.called_recently(TENANT)
+    assert made(session).calls == 0
     clock.now += timedelta(seconds=2)
     assert not notes.called_recently(TENANT)
+
+
+@pytest.mark.parametrize(
+    ("because", "seconds", "wait"),
+    [
+        ("day", 500, StandingWait(500, WaitReason.DAY)),
+        ("blocked", 500, StandingWait(500, WaitReason.BLOCKED)),
+        ("unknown", 500, StandingWait(500, WaitReason.BLOCKED)),
+        ("day", -1, None),
+        ("minute", 50, None),
+        ("limiter-unavailable", 5, None),
+    ],
+)
+def test_what_xero_asked_for_is_remembered_and_our_own_counts_are_not(
+    notes: CallNotes, practice: Practice, because: str, seconds: int, wait: StandingWait | None
+) -> None:
+    factories.make_connection(
+        practice,
+        xero_tenant_id=TENANT,
+        waits_until=NOON + timedelta(seconds=seconds),
+        waits_because=because,
+    )
+    assert notes.standing_wait(TENANT) == wait
+    assert notes.standing_wait(OTHER) is None
 
 
 def test_two_processes_add_to_the_same_row(app: Flask, session: Session, clock: Clock) -> None:

@@ -316,3 +316,40 @@ class TestShownSoon:
         answer = browser.get(f"{HEADER}?seen={seen}", headers={"HX-Request": "true"})
         assert answer.status_code == 200
         assert "Reconnect needed" in answer.text
+
+
+def test_a_persons_check_may_use_what_background_work_leaves(
+    connection: XeroConnection, browser: Browser, session: Session
+) -> None:
+    governor = wiring.outside().governor
+    tenant_id, practice_id = connection.xero_tenant_id, connection.practice_id
+    session.rollback()
+    while True:
+        try:
+            slot = governor.acquire(tenant_id, Priority.PUSH)
+        except XeroMustWait:
+            break
+        governor.release(slot, status=200, headers={})
+    with (
+        pytest.raises(XeroMustWait),
+        wiring.xero_auth().calling(practice_id, Priority.PUSH) as called,
+    ):
+        called.xero.files.folders()
+    browser.post("/settings/check")
+    assert "Checked just now. The connection works." in browser.get("/settings").text
+    # Background work still waits: the call came out of what is kept for people.
+    assert now_of(session).waits_because == "minute"
+
+
+def test_a_persons_call_does_not_end_a_used_up_day_and_a_workers_does(
+    connection: XeroConnection, session: Session
+) -> None:
+    connection_id, truth = connection.id, wiring.xero_auth()._truth
+    session.rollback()
+    truth.must_wait(connection_id, 3600, "day")
+    truth.good_call(connection_id, from_reserve=True)
+    assert now_of(session).waits_because == "day"
+    assert open_alerts(session) == [AlertCause.DAY_LIMIT]
+    truth.good_call(connection_id)
+    assert now_of(session).waits_until is None
+    assert open_alerts(session) == []

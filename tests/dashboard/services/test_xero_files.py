@@ -578,7 +578,7 @@ class TestWhatHoldsADocumentBack:
         filing.drain()
         push = filing.push(ids[0])
         assert (push.status, push.retry_count, push.outcome_unknown) == ("pending", 0, False)
-        assert "Xero asked us to slow down (7 seconds)." in filing.sentences(ids[0])
+        assert "Xero asked us to slow down (8 seconds)." in filing.sentences(ids[0])
         calls = len(filing.world.calls.last())
         filing.drain()
         assert len(filing.world.calls.last()) == calls

@@ -10,9 +10,11 @@ import pytest
 from flask import Flask
 from redis import Redis
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from dashboard import wiring
 from dashboard.clock import utcnow
+from dashboard.database import db
 from dashboard.models import (
     CallPurpose,
     DocumentStatus,
@@ -45,9 +47,10 @@ def text_of(html: str) -> str:
 
 def spend(connection: XeroConnection, calls: int) -> None:
     """Make calls that took no time and got no answer worth reading."""
-    governor = wiring.outside().governor
+    governor, tenant_id = wiring.outside().governor, connection.xero_tenant_id
+    db.session.rollback()
     for _ in range(calls):
-        slot = governor.acquire(connection.xero_tenant_id, Priority.PERSON)
+        slot = governor.acquire(tenant_id, Priority.PERSON)
         governor.release(slot, status=200, headers={})
 
 
@@ -199,13 +202,32 @@ class TestCosts:
         assert "Retrying it takes about 2 calls to Xero and is done about" in page
 
 
+def take_redis_away(app: Flask) -> None:
+    """Let the app's Redis be at an address where nobody answers."""
+    app.extensions["redis"].connection_pool.disconnect()
+    dead = Redis.from_url("redis://localhost:1/0", socket_connect_timeout=0.2)
+    app.extensions["redis"].connection_pool = dead.connection_pool
+
+
+def test_the_header_tells_an_open_page_that_all_work_rests(
+    app: Flask, browser: Browser, connection: XeroConnection
+) -> None:
+    def poll(html: str) -> TestResponse:
+        [url] = re.findall(r'hx-get="(/panels/frame[^"]+)"', html)
+        return browser.get(unescape(url), headers=HTMX)
+
+    page = browser.get("/documents").text
+    assert poll(page).status_code == 204
+    take_redis_away(app)
+    told = poll(page)
+    assert RESTS in told.text
+    assert poll(told.text).status_code == 204
+
+
 class TestRedisAway:
     @pytest.fixture(autouse=True)
     def _without_redis(self, app: Flask, connection: XeroConnection) -> None:
-        dead = Redis.from_url("redis://localhost:1/0", socket_connect_timeout=0.2)
-        pool = app.extensions["redis"].connection_pool
-        pool.disconnect()
-        app.extensions["redis"].connection_pool = dead.connection_pool
+        take_redis_away(app)
 
     @pytest.mark.parametrize(
         "path", ["/", "/settings", "/documents", "/sync-history", "/clients", "/alerts"]

