@@ -123,7 +123,7 @@ class ItemPage:
 def run(session: AnySession, practice_id: UUID, run_id: UUID) -> RunRow | None:
     """Return one run of the practice, or None: another practice's run is not found."""
     found = session.execute(_runs(practice_id).where(SyncRun.id == run_id)).first()
-    return _run_row(found) if found else None
+    return run_row(*found) if found else None
 
 
 def history(
@@ -153,7 +153,7 @@ def history(
         statement = statement.where(tuple_(SyncRun.created_at, SyncRun.id) < tuple_(*seen))
     statement = statement.order_by(SyncRun.created_at.desc(), SyncRun.id.desc())
     found = session.execute(statement.limit(limit + 1)).all()
-    rows = tuple(_run_row(row) for row in found[:limit])
+    rows = tuple(run_row(*row) for row in found[:limit])
     more = len(found) > limit
     last = rows[-1] if more else None
     return RunPage(rows, {"at": last.created_at.isoformat(), "id": str(last.id)} if last else None)
@@ -164,7 +164,7 @@ def unfinished(session: AnySession, practice_id: UUID, kind: str = "") -> tuple[
     statement = _runs(practice_id).where(SyncRun.status.in_(UNFINISHED))
     if kind:
         statement = statement.where(SyncRun.kind == RunKind(kind))
-    return tuple(_run_row(row) for row in session.execute(statement.order_by(SyncRun.created_at)))
+    return tuple(run_row(*row) for row in session.execute(statement.order_by(SyncRun.created_at)))
 
 
 def latest(session: AnySession, practice_id: UUID, kind: str) -> RunRow | None:
@@ -175,7 +175,7 @@ def latest(session: AnySession, practice_id: UUID, kind: str) -> RunRow | None:
         .order_by(SyncRun.created_at.desc(), SyncRun.id.desc())
         .limit(1)
     ).first()
-    return _run_row(found) if found else None
+    return run_row(*found) if found else None
 
 
 def items(
@@ -258,8 +258,8 @@ def _found(word: str) -> ColumnElement[int]:
     return func.coalesce(SyncRun.progress[word].as_integer(), 0)
 
 
-def _run_row(found: AnyRow) -> RunRow:
-    row, started_by_name, organisation_name = found
+def run_row(row: SyncRun, started_by_name: str | None, organisation_name: str | None) -> RunRow:
+    """Return a stored run as pages show it."""
     return RunRow(
         id=row.id,
         kind=row.kind.value,

@@ -6,7 +6,7 @@ from flask import Blueprint, render_template
 
 from dashboard.clock import utcnow
 from dashboard.database import db
-from dashboard.queries import connections, contacts, documents, sync_runs
+from dashboard.queries import connections, contact_counts, documents, sync_runs
 from dashboard.rules.preview_filter import PreviewFilter
 from dashboard.rules.status_words import run_word
 from dashboard.views.frame import word_for
@@ -30,7 +30,7 @@ def page() -> str:
         summary=summary,
         word=word_for(summary),
         counts=documents.counts(db.session, practice_id),
-        contacts=contacts.counts(db.session, practice_id, PreviewFilter(type="likely")),
+        contacts=contact_counts.counts(db.session, practice_id, PreviewFilter(type="likely")),
         latest=latest.rows,
         runs=[(run, run_word(run.status)) for run in runs.rows],
     )
