@@ -39,6 +39,7 @@ class XeroFilePush(Identified, Timestamped, Base):
     __table_args__ = (
         Index("xero_pushes_practice_idx", "practice_id"),
         Index("xero_pushes_document_idx", "document_id"),
+        Index("xero_pushes_client_idx", "client_id"),
         Index("xero_pushes_status_idx", "status"),
         Index(
             "xero_pushes_connection_document_idx", "xero_connection_id", "document_id", unique=True

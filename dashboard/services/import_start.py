@@ -37,9 +37,9 @@ from dashboard.models import (
 )
 from dashboard.models.contact_standing import Standing, standing
 from dashboard.rules import import_sentences
-from dashboard.services.client_list import current_connection
+from dashboard.services.client_list import current_connection, lock_clients
 from dashboard.services.refusals import Conflict, InvalidInput, NotConnected, NotFound
-from dashboard.services.run_lease import new_run
+from dashboard.services.run_lease import new_run, unfinished_run
 from dashboard.services.run_results import ImportDecision
 
 ACTIONS = ("create", "link", "skip")
@@ -141,6 +141,11 @@ class ImportStart:
         return connection
 
     def _new_run(self, practice_id: UUID, connection_id: UUID, user_id: UUID | None) -> UUID:
+        # Under the lock an import and an undo cannot both find the other one missing.
+        lock_clients(self._session, practice_id)
+        if unfinished_run(self._session, practice_id, RunKind.UNDO) is not None:
+            self._session.rollback()
+            raise Conflict("An import is being undone.", "Wait until that has finished.")
         run_id = new_run(
             self._session,
             practice_id=practice_id,
