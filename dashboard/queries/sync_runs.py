@@ -24,14 +24,17 @@ AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 class RunRow:
     """One run as pages and JSON show it.
 
-    `kind` is contact_sync or import, `status` one of `RunStatus`. `total` is None until it is
+    `kind` is one of `RunKind`, `status` one of `RunStatus`. `total` is None until it is
     known. `not_before` is set while the run waits for Xero. `error` is a sentence for people.
     `step` is where a contact sync is: read, then match. `contacts_new` and `contacts_changed` say
     what it found in Xero; the other numbers count clients (and, for `done`, contacts).
-    `version` changes whenever the row does: a panel sends it back as `seen`.
+    `undoes_id` is the run that an undo takes back; its `updated` are the items undone, its
+    `skipped` those left as they were. `version` changes whenever the row does: a panel sends it
+    back as `seen`.
     """
 
     id: UUID
+    connection_id: UUID
     kind: str
     status: str
     total: int | None
@@ -51,6 +54,7 @@ class RunRow:
     started_by_name: str | None
     organisation_name: str | None
     technical_details: dict[str, Any] | None
+    undoes_id: UUID | None = None
     step: str = "read"
     contacts_new: int = 0
     contacts_changed: int = 0
@@ -134,12 +138,15 @@ def history(
     cursor: Cursor | None = None,
     kind: str = "",
     status: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
     with_changes_only: bool = False,
 ) -> RunPage:
     """Return the runs of the practice, newest first; one query.
 
     `status` is a status, or `problems` for those that failed or finished with problems; an unknown
-    kind or status finds nothing. `with_changes_only` leaves out automatic checks that changed
+    kind or status finds nothing. `since` (included) and `until` (not included) are about when a run
+    was asked for. `with_changes_only` leaves out automatic checks that changed
     nothing. Raises `UnknownCursor` for a cursor that was not made here.
     """
     wanted = _wanted(kind, status)
@@ -148,6 +155,10 @@ def history(
     statement = _runs(practice_id).where(*wanted)
     if with_changes_only:
         statement = statement.where(~_changed_nothing())
+    if since is not None:
+        statement = statement.where(SyncRun.created_at >= since)
+    if until is not None:
+        statement = statement.where(SyncRun.created_at < until)
     if cursor is not None:
         seen = before_moment(cursor)
         statement = statement.where(tuple_(SyncRun.created_at, SyncRun.id) < tuple_(*seen))
@@ -262,6 +273,8 @@ def run_row(row: SyncRun, started_by_name: str | None, organisation_name: str | 
     """Return a stored run as pages show it."""
     return RunRow(
         id=row.id,
+        connection_id=row.xero_connection_id,
+        undoes_id=row.undoes_id,
         kind=row.kind.value,
         status=row.status.value,
         total=row.total,

@@ -196,6 +196,14 @@ class XeroSyncService:
         """
         return self._start.from_draft(practice_id, user_id, draft_id)
 
+    def import_again(self, practice_id: UUID, user_id: UUID | None, run_id: UUID) -> SyncRun:
+        """Return the waiting run of what an import left undone, decided as it was.
+
+        That is what needed attention, and what a cancelled import did not reach. Raises
+        `NotFound`, and otherwise as `start_import` does.
+        """
+        return self._start.from_run(practice_id, user_id, run_id)
+
     def import_contacts(self, practice_id: UUID) -> ImportResult:
         """Carry out the import that was started; return how far it came in this turn.
 

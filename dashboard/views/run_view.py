@@ -11,14 +11,21 @@ from typing import cast
 import flask_babel
 
 from dashboard.models import RunKind, RunStatus
-from dashboard.queries.sync_runs import RunRow
+from dashboard.queries.sync_runs import ItemRow, RunRow
 from dashboard.rules.status_words import StatusWord, run_word
+from dashboard.rules.undo import may_still_undo
 from dashboard.views import filters
 from dashboard.views.filters import number, plural
 
-KINDS = {RunKind.IMPORT.value: "Import", RunKind.CONTACT_SYNC.value: "Contact check"}
+KINDS = {
+    RunKind.IMPORT.value: "Import",
+    RunKind.CONTACT_SYNC.value: "Contact check",
+    RunKind.UNDO.value: "Undo",
+}
+UNDOABLE_KINDS = (RunKind.IMPORT.value, RunKind.CONTACT_SYNC.value)
 STEPS = {
     RunKind.IMPORT.value: ("Read", "Match", "Create, link and tag"),
+    RunKind.UNDO.value: ("Prepare", "Take back"),
     RunKind.CONTACT_SYNC.value: ("Read", "Match"),
 }
 
@@ -48,6 +55,26 @@ class RunView:
     def is_import(self) -> bool:
         """Whether clients are made, rather than contacts read."""
         return self.run.kind == RunKind.IMPORT
+
+    @property
+    def is_undo(self) -> bool:
+        """Whether another run is taken back."""
+        return self.run.kind == RunKind.UNDO
+
+    @property
+    def is_check(self) -> bool:
+        """Whether contacts are read."""
+        return self.run.kind == RunKind.CONTACT_SYNC
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether it ended lately and changed something; that nobody undid it is not asked here."""
+        run = self.run
+        if run.kind not in UNDOABLE_KINDS or not run.is_final or run.finished_at is None:
+            return False
+        skipped = run.skipped if self.is_import else 0
+        changed = run.created + run.linked + run.updated + skipped
+        return changed > 0 and may_still_undo(run.finished_at, self.now)
 
     @property
     def word(self) -> StatusWord:
@@ -82,7 +109,7 @@ class RunView:
     @property
     def new(self) -> int:
         """Clients made by an import; contacts that a check saw for the first time."""
-        return self.run.created if self.is_import else self.run.contacts_new
+        return self.run.contacts_new if self.is_check else self.run.created
 
     @property
     def took(self) -> timedelta | None:
@@ -104,7 +131,7 @@ class RunView:
         names = STEPS[self.run.kind]
         if self.is_finished:
             return [(name, "done") for name in names]
-        at = len(names) - 1 if self.is_import or self._has_read_all else 0
+        at = len(names) - 1 if not self.is_check or self._has_read_all else 0
         states = ["done" if place < at else "next" for place in range(len(names))]
         states[at] = "now"
         return list(zip(names, states, strict=True))
@@ -221,6 +248,22 @@ def seen_of(live: Iterable[RunView]) -> str:
     return "-".join(view.run.version for view in live)
 
 
+def changes_of(item: ItemRow) -> list[tuple[str, str, str]]:
+    """Return the fields of a client that a run changed: its name, before and after, in words."""
+    return [
+        (
+            field.replace("_", " ").capitalize(),
+            _in_words(change.get("before")),
+            _in_words(change.get("after")),
+        )
+        for field, change in (item.changes or {}).items()
+    ]
+
+
+def _in_words(value: str | list[str] | None) -> str:
+    return ", ".join(value) if isinstance(value, list) else value or ""
+
+
 def _reached(run: RunRow, now: datetime) -> Heard:
     percent = run.percent or 0
     return Heard(
@@ -258,6 +301,9 @@ def _end_sentence(run: RunRow) -> str:
         return run.error
     if run.kind == RunKind.CONTACT_SYNC:
         return plural(run.done, "{n} contact was read.", "{n} contacts were read.")
+    if run.kind == RunKind.UNDO:
+        left = plural(run.skipped, "{n} left as it is", "{n} left as they are")
+        return f"Undo finished. {number(run.updated)} undone, {left}."
     parts = [f"{number(run.created)} created", f"{number(run.linked)} linked"]
     if run.problems:
         parts.append(_attention(run.problems).replace("contacts ", "").replace("contact ", ""))
