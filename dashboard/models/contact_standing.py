@@ -239,6 +239,8 @@ def _contested(connection_id: UUID, draft_id: UUID | None) -> FromClause:
             XeroContact.xero_connection_id == connection_id,
             XeroContact.match == "exact",
             XeroContact.contact_status == IMPORTABLE,
+            # Asked once and first: without such a link no contact has to be looked at.
+            chosen.exists(),
             best_candidate().in_(chosen),
             ~exists().where(
                 DraftDecision.draft_id == draft_id,

@@ -35,6 +35,9 @@ ORDERS: Mapping[str, tuple[ColumnElement[Any], ...]] = {
     ),
     "changed": (XeroContact.xero_updated_at.desc().nulls_last(), XeroContact.id.asc()),
 }
+NAME_ORDERS = (BY_NAME, "-name")
+# So many rows in the order of an index are passed over quickly.
+NEAR = 1_000
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
@@ -130,17 +133,20 @@ def preview(  # noqa: PLR0913 - what a list can be asked, each by its name
     place = place_of(session, where)
     if place is None:
         return PreviewPage((), None)
-    stands = place.standing
-    # Wide rows are fetched for the page alone; what is sorted and passed over are keys.
-    keys = select(XeroContact.id).select_from(stands.source).where(stands.belongs)
-    keys = keys.where(fits(session, wanted, stands)).order_by(*ORDERS[sort])
+    stands, order = place.standing, ORDERS[sort]
+    passed_over = (max(page or 1, 1) - 1) * limit
+    is_near = sort in NAME_ORDERS and passed_over <= NEAR
+    columns = _rows(stands) if is_near else _keys(stands)
+    statement = columns.where(fits(session, wanted, stands)).order_by(*order).limit(limit + 1)
     if cursor is not None:
         seen = after_name(cursor)
-        keys = keys.where(tuple_(XeroContact.sort_name, XeroContact.id) > tuple_(*seen))
-    elif page is not None:
-        keys = keys.offset((max(page, 1) - 1) * limit)
-    chosen = XeroContact.id.in_(keys.limit(limit + 1).correlate(None))
-    found = session.execute(_rows(stands).where(chosen).order_by(*ORDERS[sort])).all()
+        statement = statement.where(tuple_(XeroContact.sort_name, XeroContact.id) > tuple_(*seen))
+    elif passed_over:
+        statement = statement.offset(passed_over)
+    if not is_near:
+        # Wide rows are fetched for the page alone; what is sorted and passed over are keys.
+        statement = _rows(stands).where(XeroContact.id.in_(statement)).order_by(*order)
+    found = session.execute(statement).all()
     shown = found[:limit]
     goes_on = len(found) > limit and sort == BY_NAME
     return PreviewPage(
@@ -183,6 +189,10 @@ def link_choices(
 ) -> tuple[PreviewRow, ...]:
     """Return the contacts that *q* finds, for linking a client by hand; taken ones are `linked`."""
     return preview(session, practice_id, PreviewFilter(q=q), limit=limit).rows
+
+
+def _keys(stands: Standing) -> AnySelect:
+    return select(XeroContact.id).select_from(stands.source).where(stands.belongs).correlate(None)
 
 
 def _rows(stands: Standing) -> AnySelect:
