@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from dashboard.database import AnySession
+from dashboard.models.client import Client
 from dashboard.models.sync_run import DraftDecision
 from dashboard.models.xero_contact import MatchDecision, Verdict, XeroContact, XeroContactMapping
 
@@ -49,6 +50,8 @@ class Wanted(Protocol):
     def type(self) -> str: ...
     @property
     def selected(self) -> bool | None: ...
+    @property
+    def leaves_out_skipped(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class Standing:
     """The parts of a statement over the contacts of one connection and one draft.
 
     `source` joins each contact with its mapping and its decision in the draft (both may be
-    missing); `action` and `client_id` say what an import would do, NULL while undecided.
+    missing); `chosen` is what a person decided, `action` and `client_id` say what an import would
+    do, NULL while undecided.
     """
 
     source: FromClause
@@ -65,6 +69,7 @@ class Standing:
     contested: ColumnElement[bool]
     can_tick: ColumnElement[bool]
     selected: ColumnElement[bool]
+    chosen: ColumnElement[str]
     action: ColumnElement[str]
     client_id: ColumnElement[UUID]
 
@@ -84,12 +89,12 @@ def best_candidate() -> ColumnElement[UUID]:
 def standing(connection_id: UUID, draft_id: UUID | None) -> Standing:
     """Return how the contacts of a connection stand, with the decisions of a draft if given."""
     contested = _contested(connection_id, draft_id)
+    skipped = _skipped(connection_id)
+    aimed_at = Client.__table__.alias("aimed_at")
+    chosen = _chosen_action()
     aim = case(
-        (DraftDecision.action == "link", DraftDecision.client_id),
-        (
-            and_(DraftDecision.action.is_(None), XeroContact.match == "exact"),
-            best_candidate(),
-        ),
+        (chosen == "link", DraftDecision.client_id),
+        (and_(chosen.is_(None), XeroContact.match == "exact"), best_candidate()),
         else_=null(),
     )
     source = (
@@ -107,7 +112,9 @@ def standing(connection_id: UUID, draft_id: UUID | None) -> Standing:
                 DraftDecision.xero_contact_id == XeroContact.xero_contact_id,
             ),
         )
+        .outerjoin(skipped, skipped.c.xero_contact_id == XeroContact.xero_contact_id)
         .outerjoin(contested, contested.c.client_id == aim)
+        .outerjoin(aimed_at, aimed_at.c.id == aim)
     )
     is_linked = XeroContactMapping.id.is_not(None)
     is_contested = and_(~is_linked, contested.c.client_id.is_not(None))
@@ -116,7 +123,7 @@ def standing(connection_id: UUID, draft_id: UUID | None) -> Standing:
         (is_linked, "linked"),
         (~is_available, "unavailable"),
         (is_contested, "clash"),
-        (_is_skipped(), "skipped"),
+        (skipped.c.xero_contact_id.is_not(None), "skipped"),
         else_=XeroContact.match,
     )
     can_tick = and_(~is_linked, is_available)
@@ -126,7 +133,9 @@ def standing(connection_id: UUID, draft_id: UUID | None) -> Standing:
         (match == "skipped", literal("skip")),
         else_=null(),
     )
-    action = func.coalesce(DraftDecision.action, suggestion)
+    # A client may be deleted between two comparisons: nobody can be linked to it any more.
+    is_gone = and_(aim.is_not(None), aimed_at.c.id.is_(None))
+    action = case((is_gone, null()), else_=func.coalesce(chosen, suggestion))
     return Standing(
         source=source,
         belongs=XeroContact.xero_connection_id == connection_id,
@@ -134,6 +143,7 @@ def standing(connection_id: UUID, draft_id: UUID | None) -> Standing:
         contested=is_contested,
         can_tick=can_tick,
         selected=and_(can_tick, func.coalesce(DraftDecision.selected, False)),
+        chosen=chosen,
         action=action,
         client_id=case((action == "link", aim), else_=null()),
     )
@@ -144,6 +154,8 @@ def fits(session: AnySession, wanted: Wanted, stands: Standing) -> ColumnElement
     conditions: list[ColumnElement[bool]] = [true()]
     if wanted.match:
         conditions.append(stands.match == wanted.match)
+    if wanted.leaves_out_skipped:
+        conditions.append(stands.match != "skipped")
     if wanted.needle:
         conditions.append(XeroContact.search_text.contains(wanted.needle, autoescape=True))
     if wanted.group:
@@ -168,6 +180,12 @@ def group_elements(
     return rows, rows.c.value["id"].astext, rows.c.value["name"].astext
 
 
+def _chosen_action() -> ColumnElement[str]:
+    """Return what a person decided; a link to a client that was deleted since is no decision."""
+    is_void = and_(DraftDecision.action == "link", DraftDecision.client_id.is_(None))
+    return case((is_void, null()), else_=DraftDecision.action)
+
+
 def _in_group(session: AnySession, name: str) -> ColumnElement[bool]:
     rows, _, group_name = group_elements(session)
     return exists(select(1).select_from(rows).where(group_name == name))
@@ -183,11 +201,16 @@ def _of_type(kind: str) -> ColumnElement[bool]:
     }[kind]
 
 
-def _is_skipped() -> ColumnElement[bool]:
-    return exists().where(
-        MatchDecision.xero_connection_id == XeroContact.xero_connection_id,
-        MatchDecision.xero_contact_id == XeroContact.xero_contact_id,
-        MatchDecision.verdict == Verdict.SKIP,
+def _skipped(connection_id: UUID) -> FromClause:
+    """Return the contacts that somebody skipped for good."""
+    return (
+        select(MatchDecision.xero_contact_id)
+        .where(
+            MatchDecision.xero_connection_id == connection_id,
+            MatchDecision.verdict == Verdict.SKIP,
+        )
+        .distinct()
+        .subquery("skipped")
     )
 
 
@@ -202,6 +225,7 @@ def _contested(connection_id: UUID, draft_id: UUID | None) -> FromClause:
         .where(
             DraftDecision.draft_id == draft_id,
             DraftDecision.action == "link",
+            DraftDecision.client_id.is_not(None),
             ~exists().where(
                 XeroContactMapping.xero_connection_id == connection_id,
                 XeroContactMapping.xero_contact_id == DraftDecision.xero_contact_id,
@@ -215,11 +239,13 @@ def _contested(connection_id: UUID, draft_id: UUID | None) -> FromClause:
             XeroContact.xero_connection_id == connection_id,
             XeroContact.match == "exact",
             XeroContact.contact_status == IMPORTABLE,
+            # Asked once and first: without such a link no contact has to be looked at.
+            chosen.exists(),
             best_candidate().in_(chosen),
             ~exists().where(
                 DraftDecision.draft_id == draft_id,
                 DraftDecision.xero_contact_id == XeroContact.xero_contact_id,
-                DraftDecision.action.is_not(None),
+                _chosen_action().is_not(None),
             ),
             ~exists().where(
                 XeroContactMapping.xero_connection_id == connection_id,

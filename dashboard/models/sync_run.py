@@ -20,6 +20,7 @@ class RunKind(StrEnum):
 
     CONTACT_SYNC = "contact_sync"
     IMPORT = "import"
+    UNDO = "undo"
 
 
 class RunStatus(StrEnum):
@@ -48,6 +49,8 @@ class ItemOutcome(StrEnum):
     UPDATED = "updated"
     SKIPPED = "skipped"
     PROBLEM = "problem"
+    UNDONE = "undone"
+    KEPT = "kept"
 
 
 class SyncRun(Identified, Timestamped, Base):
@@ -92,6 +95,8 @@ class SyncRun(Identified, Timestamped, Base):
     lease_owner: Mapped[str | None] = mapped_column(Short)
     lease_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
+    # The run that this one undoes. Not a foreign key: SQLite could never drop the column again.
+    undoes_id: Mapped[UUID | None]
 
 
 class SyncRunItem(Base):
@@ -101,6 +106,7 @@ class SyncRunItem(Base):
     __table_args__ = (
         UniqueConstraint("run_id", "xero_contact_id"),
         Index("sync_run_items_outcome_idx", "run_id", "outcome", "id"),
+        Index("sync_run_items_client_idx", "client_id"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -114,6 +120,8 @@ class SyncRunItem(Base):
     reason: Mapped[str | None]
     # Field by field: {"email": {"before": …, "after": …}}.
     changes: Mapped[dict[str, Any] | None]
+    # What an import found and replaced, for its undo; see `services.contact_import`.
+    before: Mapped[dict[str, Any] | None]
 
 
 class ImportDraft(Identified, Timestamped, Base):
@@ -143,6 +151,7 @@ class DraftDecision(Identified, Timestamped, Base):
     __tablename__ = "draft_decisions"
     __table_args__ = (
         Index("draft_decisions_contact_idx", "draft_id", "xero_contact_id", unique=True),
+        Index("draft_decisions_client_idx", "client_id"),
     )
 
     draft_id: Mapped[UUID] = mapped_column(ForeignKey("import_drafts.id", ondelete="CASCADE"))

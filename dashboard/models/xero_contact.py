@@ -75,6 +75,7 @@ class XeroContactMapping(Identified, Timestamped, Base):
         ),
         Index("xero_mapping_connection_client_idx", "xero_connection_id", "client_id", unique=True),
         Index("xero_mapping_practice_idx", "practice_id"),
+        Index("xero_mapping_client_idx", "client_id"),
     )
 
     practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id", ondelete="CASCADE"))
@@ -102,6 +103,7 @@ class MatchDecision(Identified, Base):
             "client_id",
             unique=True,
         ),
+        Index("match_decisions_client_idx", "client_id"),
     )
 
     practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id", ondelete="CASCADE"))

@@ -40,6 +40,7 @@ class XeroFilePush(Identified, Timestamped, Base):
         Index("xero_pushes_practice_idx", "practice_id", "pushed_at"),
         Index("xero_pushes_changed_idx", "xero_connection_id", "updated_at"),
         Index("xero_pushes_document_idx", "document_id"),
+        Index("xero_pushes_client_idx", "client_id"),
         Index("xero_pushes_status_idx", "status"),
         Index(
             "xero_pushes_connection_document_idx", "xero_connection_id", "document_id", unique=True

@@ -1,38 +1,43 @@
-"""Contacts as the import preview shows them: rows, counts, groups and what is ticked.
+"""Contacts as the import preview shows them, row by row.
 
 Everything is read from the mirror of the practice's current connection; no call goes to Xero. A
-practice that is not connected has no contacts: pages are empty and counts are zero. What a contact
-is (linked, cannot be imported, skipped) is worked out here and never stored, so it is never stale.
+practice that is not connected has no contacts. What a contact is (linked, cannot be imported,
+skipped) is worked out here and never stored, so it is never stale. `where` is a practice, or its
+place if the caller has looked that up already.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, case, func, select, true, tuple_
+from sqlalchemy import ColumnElement, Row, Select, select, tuple_
 
 from dashboard.database import AnySession
-from dashboard.models import (
-    Client,
-    ConnectionStatus,
-    DraftDecision,
-    ImportDraft,
-    Tag,
-    TagSource,
-    User,
-    XeroConnection,
-    XeroContact,
-    XeroContactMapping,
-)
-from dashboard.models.contact_standing import Standing, fits, group_elements, standing
+from dashboard.models import Client, DraftDecision, User, XeroContact, XeroContactMapping
+from dashboard.models.contact_standing import Standing, fits
+from dashboard.queries.import_places import Place, Where, place_of
 from dashboard.queries.keyset import Cursor, after_name
-from dashboard.rules.preview_filter import PreviewFilter
+from dashboard.rules.preview_filter import BY_NAME, PreviewFilter
 
 NO_FILTER = PreviewFilter()
+ORDERS: Mapping[str, tuple[ColumnElement[Any], ...]] = {
+    BY_NAME: (XeroContact.sort_name.asc(), XeroContact.id.asc()),
+    "-name": (XeroContact.sort_name.desc(), XeroContact.id.desc()),
+    "email": (
+        XeroContact.email.is_(None).asc(),
+        XeroContact.email.asc(),
+        XeroContact.sort_name.asc(),
+        XeroContact.id.asc(),
+    ),
+    "changed": (XeroContact.xero_updated_at.desc().nulls_last(), XeroContact.id.asc()),
+}
+NAME_ORDERS = (BY_NAME, "-name")
+# So many rows in the order of an index are passed over quickly.
+NEAR = 1_000
 AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 
@@ -78,6 +83,7 @@ class PreviewRow:
     Supplier, both, one or none. `reason` is the sentence that explains the match word (for
     possible and exact: the best candidate's first reason; for unavailable: why). `linked_client`
     is set exactly when `match` is linked. `can_tick` is False for linked and unavailable contacts.
+    `changed_at` is when the contact changed in Xero, if that was after it was decided or ticked.
     """
 
     xero_contact_id: str
@@ -93,267 +99,89 @@ class PreviewRow:
     can_tick: bool
     linked_client_id: UUID | None = None
     linked_client_name: str | None = None
+    changed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewPage:
-    """A page of the preview in the order of names.
+    """A page of the preview.
 
-    `total` counts all rows of the filter. `next_cursor` is what to hand back for the rows after
-    these (None at the end); it works alike for pages by cursor and by number.
+    `next_cursor` is what to hand back for the rows after these, None at the end and for every order
+    but that of names.
     """
 
     rows: tuple[PreviewRow, ...]
     next_cursor: Cursor | None
-    total: int
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many contacts have each match word."""
-
-    new: int = 0
-    exact: int = 0
-    possible: int = 0
-    clash: int = 0
-    linked: int = 0
-    unavailable: int = 0
-    skipped: int = 0
-
-    @property
-    def all(self) -> int:
-        """All contacts."""
-        return (
-            self.new
-            + self.exact
-            + self.possible
-            + self.clash
-            + self.linked
-            + self.unavailable
-            + self.skipped
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A contact group of the organisation and how many contacts of the mirror are in it."""
-
-    name: str
-    contacts: int
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """What is ticked in the open draft: in all, of those not shown by the filter, and undecided.
-
-    `create`, `link` and `skip` count ticked contacts by what will happen to them; together with
-    `undecided` they add up to `selected`. Linked or unavailable contacts are never counted.
-    """
-
-    selected: int = 0
-    hidden: int = 0
-    undecided: int = 0
-    create: int = 0
-    link: int = 0
-    skip: int = 0
-    create_without_email: int = 0
-
-    @property
-    def to_import(self) -> int:
-        """How many contacts the import would create or link."""
-        return self.create + self.link
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A draft of an import; `run_id` is the run that it has become, None while it is open."""
-
-    id: UUID
-    connection_id: UUID
-    run_id: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the practice stands: its current connection and that connection's open draft."""
-
-    connection_id: UUID
-    draft_id: UUID | None
-
-    @property
-    def standing(self) -> Standing:
-        return standing(self.connection_id, self.draft_id)
-
-
-def draft(session: AnySession, practice_id: UUID, draft_id: UUID) -> Draft | None:
-    """Return a draft of the practice, open or not; None for one that is not its own."""
-    found = session.execute(
-        select(ImportDraft.id, ImportDraft.xero_connection_id, ImportDraft.run_id).where(
-            ImportDraft.practice_id == practice_id, ImportDraft.id == draft_id
-        )
-    ).one_or_none()
-    return Draft(*found) if found else None
-
-
-def preview(
+def preview(  # noqa: PLR0913 - what a list can be asked, each by its name
     session: AnySession,
-    practice_id: UUID,
+    where: Where,
     wanted: PreviewFilter = NO_FILTER,
     *,
     limit: int = 50,
     cursor: Cursor | None = None,
     page: int | None = None,
+    sort: str = BY_NAME,
 ) -> PreviewPage:
     """Return the contacts that fit *wanted*, after *cursor* or as page number *page* (from 1).
 
-    Four queries, however many rows. Raises `UnknownCursor` for a cursor that was not made here.
+    *sort* is one of `preview_filter.SORTS`; a cursor goes with the order of names alone. Two
+    queries, however many rows, and a third for a practice whose place is not known. Raises
+    `UnknownCursor` for a cursor that was not made here.
     """
-    place = _place(session, practice_id)
+    place = place_of(session, where)
     if place is None:
-        return PreviewPage((), None, 0)
-    stands = place.standing
-    condition = fits(session, wanted, stands)
-    total = session.scalar(
-        select(func.count()).select_from(stands.source).where(stands.belongs, condition)
-    )
-    statement = _rows(stands).where(condition).order_by(XeroContact.sort_name, XeroContact.id)
+        return PreviewPage((), None)
+    stands, order = place.standing, ORDERS[sort]
+    passed_over = (max(page or 1, 1) - 1) * limit
+    is_near = sort in NAME_ORDERS and passed_over <= NEAR
+    columns = _rows(stands) if is_near else _keys(stands)
+    statement = columns.where(fits(session, wanted, stands)).order_by(*order).limit(limit + 1)
     if cursor is not None:
         seen = after_name(cursor)
         statement = statement.where(tuple_(XeroContact.sort_name, XeroContact.id) > tuple_(*seen))
-    elif page is not None:
-        statement = statement.offset((max(page, 1) - 1) * limit)
-    found = session.execute(statement.limit(limit + 1)).all()
+    elif passed_over:
+        statement = statement.offset(passed_over)
+    if not is_near:
+        # Wide rows are fetched for the page alone; what is sorted and passed over are keys.
+        statement = _rows(stands).where(XeroContact.id.in_(statement)).order_by(*order)
+    found = session.execute(statement).all()
     shown = found[:limit]
-    more = len(found) > limit
+    goes_on = len(found) > limit and sort == BY_NAME
     return PreviewPage(
         rows=_preview_rows(session, place, shown),
-        next_cursor={"name": shown[-1].sort_name, "id": str(shown[-1].id)} if more else None,
-        total=total or 0,
+        next_cursor={"name": shown[-1].sort_name, "id": str(shown[-1].id)} if goes_on else None,
     )
 
 
-def preview_row(session: AnySession, practice_id: UUID, xero_contact_id: str) -> PreviewRow | None:
-    """Return one contact as the preview shows it (after a tick or a decision), or None."""
-    place = _place(session, practice_id)
+def preview_rows(
+    session: AnySession, where: Where, contact_ids: Iterable[str]
+) -> dict[str, PreviewRow]:
+    """Return some contacts as the preview shows them (after a decision), by their id in Xero."""
+    place = place_of(session, where)
     if place is None:
-        return None
+        return {}
     found = session.execute(
-        _rows(place.standing).where(XeroContact.xero_contact_id == xero_contact_id)
+        _rows(place.standing).where(XeroContact.xero_contact_id.in_(list(contact_ids)))
     ).all()
-    return next(iter(_preview_rows(session, place, found)), None)
+    return {row.xero_contact_id: row for row in _preview_rows(session, place, found)}
 
 
-def counts(session: AnySession, practice_id: UUID, wanted: PreviewFilter = NO_FILTER) -> Counts:
-    """Return the counts per match word of what *wanted* leaves, its own `match` ignored (tabs)."""
-    place = _place(session, practice_id)
-    if place is None:
-        return Counts()
+def preview_row(session: AnySession, where: Where, xero_contact_id: str) -> PreviewRow | None:
+    """Return one contact as the preview shows it, or None."""
+    return preview_rows(session, where, [xero_contact_id]).get(xero_contact_id)
+
+
+def contested_ids(session: AnySession, place: Place) -> set[str]:
+    """Return the contacts that aim at a client which another contact aims at too."""
     stands = place.standing
-    words = (
-        select(stands.match.label("word"))
-        .select_from(stands.source)
-        .where(stands.belongs, fits(session, wanted.without_match(), stands))
-        .subquery()
-    )
-    found = session.execute(select(words.c.word, func.count()).group_by(words.c.word))
-    return Counts(**{row[0]: row[1] for row in found})
-
-
-def groups(session: AnySession, practice_id: UUID) -> tuple[Group, ...]:
-    """Return the contact groups of the mirror by name, for the filter and the future tags."""
-    place = _place(session, practice_id)
-    if place is None:
-        return ()
-    elements, _, name = group_elements(session)
-    members = (
-        select(name.label("name"))
-        .select_from(XeroContact)
-        .join(elements, true())
-        .where(XeroContact.xero_connection_id == place.connection_id)
-        .subquery()
-    )
-    found = session.execute(
-        select(members.c.name, func.count()).group_by(members.c.name).order_by(members.c.name)
-    )
-    return tuple(Group(group_name, number) for group_name, number in found)
-
-
-def selection(
-    session: AnySession, practice_id: UUID, wanted: PreviewFilter = NO_FILTER
-) -> Selection:
-    """Return what is ticked in the open draft; `hidden` counts what *wanted* does not show."""
-    place = _place(session, practice_id)
-    if place is None or place.draft_id is None:
-        return Selection()
-    stands = place.standing
-    ticked = (
-        select(
-            case((stands.contested, None), else_=stands.action).label("action"),
-            fits(session, wanted, stands).label("is_shown"),
-            XeroContact.email.is_(None).label("without_email"),
-        )
-        .select_from(stands.source)
-        .where(stands.belongs, DraftDecision.selected, stands.can_tick)
-        .subquery()
-    )
-    found = session.execute(
-        select(
-            func.count().label("selected"),
-            _how_many(~ticked.c.is_shown).label("hidden"),
-            _how_many(ticked.c.action.is_(None)).label("undecided"),
-            _how_many(ticked.c.action == "create").label("create"),
-            _how_many(ticked.c.action == "link").label("link"),
-            _how_many(ticked.c.action == "skip").label("skip"),
-            _how_many((ticked.c.action == "create") & ticked.c.without_email).label(
-                "create_without_email"
-            ),
-        )
-    ).one()
-    return Selection(**found._mapping)
-
-
-def tags_to_come(session: AnySession, practice_id: UUID) -> tuple[str, ...]:
-    """Return the groups of ticked contacts that an import would make new tags of, by name.
-
-    A tag follows its group by id, so that a group which was renamed in Xero is nothing new.
-    """
-    place = _place(session, practice_id)
-    if place is None or place.draft_id is None:
-        return ()
-    stands = place.standing
-    ticked = (
-        select(XeroContact.id)
-        .select_from(stands.source)
-        .where(
-            stands.belongs,
-            DraftDecision.selected,
-            stands.can_tick,
-            stands.decided,
-            stands.action != "skip",
-        )
-    )
-    elements, group_id, name = group_elements(session)
-    known = select(Tag.xero_group_id).where(
-        Tag.practice_id == practice_id,
-        Tag.source == TagSource.XERO,
-        Tag.xero_group_id.is_not(None),
-    )
-    members = (
-        select(group_id.label("group_id"), name.label("name"))
-        .select_from(XeroContact)
-        .join(elements, true())
-        .where(XeroContact.id.in_(ticked))
-        .subquery()
-    )
-    # A contact that was read before a group was renamed still has the old name.
-    one_name = func.min(members.c.name)
     found = session.scalars(
-        select(one_name)
-        .where(members.c.group_id.not_in(known))
-        .group_by(members.c.group_id)
-        .order_by(one_name)
+        select(XeroContact.xero_contact_id)
+        .select_from(stands.source)
+        .where(stands.belongs, stands.contested)
     )
-    return tuple(found)
+    return set(found)
 
 
 def link_choices(
@@ -363,23 +191,8 @@ def link_choices(
     return preview(session, practice_id, PreviewFilter(q=q), limit=limit).rows
 
 
-def _place(session: AnySession, practice_id: UUID) -> _Place | None:
-    found = session.execute(
-        select(XeroConnection.id, ImportDraft.id)
-        .outerjoin(
-            ImportDraft,
-            (ImportDraft.xero_connection_id == XeroConnection.id) & ImportDraft.run_id.is_(None),
-        )
-        .where(
-            XeroConnection.practice_id == practice_id,
-            XeroConnection.status != ConnectionStatus.DISCONNECTED,
-        )
-    ).first()
-    return _Place(*found) if found else None
-
-
-def _how_many(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+def _keys(stands: Standing) -> AnySelect:
+    return select(XeroContact.id).select_from(stands.source).where(stands.belongs).correlate(None)
 
 
 def _rows(stands: Standing) -> AnySelect:
@@ -401,8 +214,9 @@ def _rows(stands: Standing) -> AnySelect:
             stands.selected.label("selected"),
             stands.action.label("action"),
             stands.client_id.label("aim"),
-            DraftDecision.action.label("explicit_action"),
+            stands.chosen.label("chosen"),
             DraftDecision.updated_at.label("decided_at"),
+            XeroContact.xero_updated_at,
             User.name.label("decided_by"),
             XeroContactMapping.client_id.label("linked_client_id"),
         )
@@ -419,7 +233,7 @@ class _KnownClient:
 
 
 def _preview_rows(
-    session: AnySession, place: _Place, found: Sequence[AnyRow]
+    session: AnySession, place: Place, found: Sequence[AnyRow]
 ) -> tuple[PreviewRow, ...]:
     clients = _known_clients(session, place.connection_id, _clients_named_in(found))
     return tuple(_preview_row(row, clients) for row in found)
@@ -468,15 +282,16 @@ def _preview_row(row: AnyRow, clients: dict[UUID, _KnownClient]) -> PreviewRow:
             action=row.action if row.can_tick else None,
             client_id=row.aim if row.can_tick else None,
             client_name=aim.name if aim else None,
-            is_explicit=row.explicit_action is not None,
+            is_explicit=row.chosen is not None,
             is_contested=row.is_contested,
-            decided_by=row.decided_by,
-            decided_at=row.decided_at if row.explicit_action else None,
+            decided_by=row.decided_by if row.chosen else None,
+            decided_at=row.decided_at if row.chosen else None,
         ),
         selected=row.selected,
         can_tick=row.can_tick,
         linked_client_id=row.linked_client_id,
         linked_client_name=linked.name if linked else None,
+        changed_at=_changed_since(row),
     )
 
 
@@ -495,6 +310,12 @@ def _candidates(row: AnyRow, clients: dict[UUID, _KnownClient]) -> Iterable[Cand
             score=stored["score"],
             taken_by=(client.contact_name or "another contact") if taken else None,
         )
+
+
+def _changed_since(row: AnyRow) -> datetime | None:
+    is_prepared = row.selected or row.chosen is not None
+    changed_at: datetime | None = row.xero_updated_at
+    return changed_at if is_prepared and changed_at and changed_at > row.decided_at else None
 
 
 def _kinds(row: AnyRow) -> tuple[str, ...]:

@@ -96,10 +96,15 @@ def practices_to_sync(session: AnySession, now: datetime) -> Sequence[UUID]:
 
 
 def imports_to_run(session: AnySession, now: datetime) -> Sequence[UUID]:
-    """Return the practices with an import that nobody is working on."""
+    """Return the practices with an import, or an undo of one, that nobody is working on."""
     return session.scalars(
         select(SyncRun.practice_id)
-        .where(*_left_unfinished(RunKind.IMPORT, now))
+        .where(
+            or_(
+                and_(*_left_unfinished(RunKind.IMPORT, now)),
+                and_(*_left_unfinished(RunKind.UNDO, now)),
+            )
+        )
         .order_by(SyncRun.created_at)
         .limit(AT_MOST)
     ).all()

@@ -25,14 +25,17 @@ AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 class RunRow:
     """One run as pages and JSON show it.
 
-    `kind` is contact_sync or import, `status` one of `RunStatus`. `total` is None until it is
+    `kind` is one of `RunKind`, `status` one of `RunStatus`. `total` is None until it is
     known. `not_before` and `waits_because` are set while the run waits for Xero. `error` is a
     sentence for people. `step` is where a contact sync is: read, then match. `contacts_new` and
     `contacts_changed` say what it found in Xero; the other numbers count clients (and, for `done`,
-    contacts). `version` changes whenever the row does: a panel sends it back as `seen`.
+    contacts). `undoes_id` is the run that an undo takes back; its `updated` are the items undone,
+    its `skipped` those left as they were. `version` changes whenever the row does: a panel sends
+    it back as `seen`.
     """
 
     id: UUID
+    connection_id: UUID
     kind: str
     status: str
     total: int | None
@@ -52,6 +55,7 @@ class RunRow:
     started_by_name: str | None
     organisation_name: str | None
     technical_details: dict[str, Any] | None
+    undoes_id: UUID | None = None
     step: str = "read"
     waits_because: str | None = None
     contacts_new: int = 0
@@ -125,7 +129,7 @@ class ItemPage:
 def run(session: AnySession, practice_id: UUID, run_id: UUID) -> RunRow | None:
     """Return one run of the practice, or None: another practice's run is not found."""
     found = session.execute(_runs(practice_id).where(SyncRun.id == run_id)).first()
-    return _run_row(found) if found else None
+    return run_row(*found) if found else None
 
 
 def history(
@@ -136,12 +140,15 @@ def history(
     cursor: Cursor | None = None,
     kind: str = "",
     status: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
     with_changes_only: bool = False,
 ) -> RunPage:
     """Return the runs of the practice, newest first; one query.
 
     `status` is a status, or `problems` for those that failed or finished with problems; an unknown
-    kind or status finds nothing. `with_changes_only` leaves out automatic checks that changed
+    kind or status finds nothing. `since` (included) and `until` (not included) are about when a run
+    was asked for. `with_changes_only` leaves out automatic checks that changed
     nothing. Raises `UnknownCursor` for a cursor that was not made here.
     """
     wanted = _wanted(kind, status)
@@ -150,12 +157,16 @@ def history(
     statement = _runs(practice_id).where(*wanted)
     if with_changes_only:
         statement = statement.where(~_changed_nothing())
+    if since is not None:
+        statement = statement.where(SyncRun.created_at >= since)
+    if until is not None:
+        statement = statement.where(SyncRun.created_at < until)
     if cursor is not None:
         seen = before_moment(cursor)
         statement = statement.where(tuple_(SyncRun.created_at, SyncRun.id) < tuple_(*seen))
     statement = statement.order_by(SyncRun.created_at.desc(), SyncRun.id.desc())
     found = session.execute(statement.limit(limit + 1)).all()
-    rows = tuple(_run_row(row) for row in found[:limit])
+    rows = tuple(run_row(*row) for row in found[:limit])
     more = len(found) > limit
     last = rows[-1] if more else None
     return RunPage(rows, {"at": last.created_at.isoformat(), "id": str(last.id)} if last else None)
@@ -166,7 +177,7 @@ def unfinished(session: AnySession, practice_id: UUID, kind: str = "") -> tuple[
     statement = _runs(practice_id).where(SyncRun.status.in_(UNFINISHED))
     if kind:
         statement = statement.where(SyncRun.kind == RunKind(kind))
-    return tuple(_run_row(row) for row in session.execute(statement.order_by(SyncRun.created_at)))
+    return tuple(run_row(*row) for row in session.execute(statement.order_by(SyncRun.created_at)))
 
 
 def latest(session: AnySession, practice_id: UUID, kind: str) -> RunRow | None:
@@ -177,7 +188,7 @@ def latest(session: AnySession, practice_id: UUID, kind: str) -> RunRow | None:
         .order_by(SyncRun.created_at.desc(), SyncRun.id.desc())
         .limit(1)
     ).first()
-    return _run_row(found) if found else None
+    return run_row(*found) if found else None
 
 
 def items(
@@ -260,10 +271,12 @@ def _found(word: str) -> ColumnElement[int]:
     return func.coalesce(SyncRun.progress[word].as_integer(), 0)
 
 
-def _run_row(found: AnyRow) -> RunRow:
-    row, started_by_name, organisation_name = found
+def run_row(row: SyncRun, started_by_name: str | None, organisation_name: str | None) -> RunRow:
+    """Return a stored run as pages show it."""
     return RunRow(
         id=row.id,
+        connection_id=row.xero_connection_id,
+        undoes_id=row.undoes_id,
         kind=row.kind.value,
         status=row.status.value,
         total=row.total,

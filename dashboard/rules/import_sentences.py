@@ -41,3 +41,8 @@ def problems(count: int) -> str:
     if count == 1:
         return "1 contact of the last import needs attention. The others were imported."
     return f"{count:,} contacts of the last import need attention. The others were imported."
+
+
+def needs_xero(reason: str | None) -> bool:
+    """Whether a problem goes away only when the contact is changed in Xero and read again."""
+    return reason in {NOT_IN_LIST, NO_NAME, ARCHIVED, ERASED}

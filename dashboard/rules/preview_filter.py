@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from dashboard.rules.contact_text import folded
 
 # `skipped` comes last: it is a person's word, the others are the detector's or a plain fact.
-MATCH_WORDS = ("new", "exact", "possible", "clash", "linked", "unavailable", "skipped")
+SKIPPED = "skipped"
+MATCH_WORDS = ("new", "exact", "possible", "clash", "linked", "unavailable", SKIPPED)
 
 # `likely` hides only contacts that are suppliers and not customers: a client who was never
 # invoiced is neither, and would be lost if the preset asked for customers.
@@ -17,13 +18,18 @@ TYPE_WORDS = ("likely", "customer", "supplier", "neither")
 PAGE_PRESET_TYPE = "likely"
 QUERY_MAX = 200
 
+# The orders of rows; a minus turns one round.
+BY_NAME = "name"
+SORTS = (BY_NAME, "-name", "email", "changed")
+
 
 @dataclass(frozen=True, slots=True)
 class PreviewFilter:
     """What of the mirror is shown; an empty text or None means "any".
 
     `match` is one of MATCH_WORDS, `q` a text to look for in names, e-mails and numbers, `group` the
-    name of a contact group, `type` one of TYPE_WORDS, `selected` whether the row is ticked.
+    name of a contact group, `type` one of TYPE_WORDS, `selected` whether the row is ticked. With
+    `offered` contacts that somebody skipped for good are shown only when they are asked for.
     """
 
     match: str = ""
@@ -31,6 +37,7 @@ class PreviewFilter:
     group: str = ""
     type: str = ""
     selected: bool | None = None
+    offered: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -44,7 +51,18 @@ class PreviewFilter:
 
     def without_match(self) -> PreviewFilter:
         """Return the same filter for every match word: what the counts on the tabs are about."""
-        return replace(self, match="")
+        return replace(self, match="", offered=False)
+
+    def shows(self, word: str) -> bool:
+        """Whether a contact with this match word is shown, as far as the word decides."""
+        if self.match:
+            return word == self.match
+        return not self.leaves_out_skipped or word != SKIPPED
+
+    @property
+    def leaves_out_skipped(self) -> bool:
+        """Whether contacts that were skipped for good are left out."""
+        return self.offered and not self.match and not self.selected
 
 
 class UnknownFilter(ValueError):

@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 CONTACTS = "contact_sync"
+UNDO = "undo"
 
 
 def no_answer(*, done: int, next_at: datetime, time_zone: str) -> str:
@@ -35,6 +36,8 @@ def cancelled(*, kind: str, by: str, done: int, total: int | None) -> str:
     reached = f"{done:,} of {total:,}" if total is not None else f"{done:,}"
     if kind == CONTACTS:
         return f"Cancelled by {by} after {reached} contacts were read. Those are kept."
+    if kind == UNDO:
+        return f"Cancelled by {by} after {reached}. Those stay undone, the rest stays imported."
     return f"Cancelled by {by} after {reached}. The {done:,} are kept."
 
 

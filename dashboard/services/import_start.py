@@ -37,9 +37,9 @@ from dashboard.models import (
 )
 from dashboard.models.contact_standing import Standing, standing
 from dashboard.rules import import_sentences
-from dashboard.services.client_list import current_connection
+from dashboard.services.client_list import current_connection, lock_clients
 from dashboard.services.refusals import Conflict, InvalidInput, NotConnected, NotFound
-from dashboard.services.run_lease import new_run
+from dashboard.services.run_lease import new_run, unfinished_run
 from dashboard.services.run_results import ImportDecision
 
 ACTIONS = ("create", "link", "skip")
@@ -132,6 +132,45 @@ class ImportStart:
         )
         return self._started(run_id)
 
+    def from_run(self, practice_id: UUID, user_id: UUID | None, run_id: UUID) -> SyncRun:
+        """Return the run of what an ended import left undone, decided as it was.
+
+        A link to a client that was deleted since is left out: it needs another decision. Raises
+        `NotFound`, `InvalidInput` when nothing is left, `Conflict` while an import is unfinished.
+        """
+        ended = self._session.scalar(
+            select(SyncRun).where(
+                SyncRun.id == run_id,
+                SyncRun.practice_id == practice_id,
+                SyncRun.kind == RunKind.IMPORT,
+            )
+        )
+        if ended is None or ended.xero_connection_id != self._connection(practice_id).id:
+            raise NotFound
+        if not ended.status.is_final:
+            raise Conflict("This import has not ended yet.")
+        new_id = self._new_run(practice_id, ended.xero_connection_id, user_id)
+        columns = {
+            "run_id": literal(new_id, SyncRunItem.run_id.type),
+            "practice_id": SyncRunItem.practice_id,
+            "xero_contact_id": SyncRunItem.xero_contact_id,
+            "contact_name": SyncRunItem.contact_name,
+            "action": SyncRunItem.action,
+            "client_id": SyncRunItem.client_id,
+            "outcome": literal(ItemOutcome.WAITING, SyncRunItem.outcome.type),
+        }
+        rows = (
+            select(*columns.values())
+            .where(
+                SyncRunItem.run_id == run_id,
+                SyncRunItem.outcome.in_([ItemOutcome.PROBLEM, ItemOutcome.WAITING]),
+                (SyncRunItem.action != "link") | SyncRunItem.client_id.is_not(None),
+            )
+            .order_by(SyncRunItem.id)
+        )
+        self._session.execute(insert(SyncRunItem).from_select(list(columns), rows))
+        return self._started(new_id)
+
     # -- inside -------------------------------------------------------------------------------
 
     def _connection(self, practice_id: UUID) -> XeroConnection:
@@ -141,6 +180,11 @@ class ImportStart:
         return connection
 
     def _new_run(self, practice_id: UUID, connection_id: UUID, user_id: UUID | None) -> UUID:
+        # Under the lock an import and an undo cannot both find the other one missing.
+        lock_clients(self._session, practice_id)
+        if unfinished_run(self._session, practice_id, RunKind.UNDO) is not None:
+            self._session.rollback()
+            raise Conflict("An import is being undone.", "Wait until that has finished.")
         run_id = new_run(
             self._session,
             practice_id=practice_id,

@@ -1,7 +1,8 @@
 """XeroSyncService: contacts from Xero into the mirror, and from the mirror to clients.
 
 The class is the door; the work lies next to it: `contact_sync` reads, `contact_matches` compares,
-`import_start` turns decisions into a run, and `contact_import` carries it out.
+`import_start` turns decisions into a run, `contact_import` carries it out, and `run_undo` takes it
+back.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from dashboard.services.import_start import ImportStart
 from dashboard.services.refusals import Conflict, ConnectionNotUsable, NotConnected, NotFound
 from dashboard.services.run_lease import new_run, unfinished_run
 from dashboard.services.run_results import ImportDecision, ImportResult, SyncResult
+from dashboard.services.run_undo import RunUndo
 from dashboard.services.turn import nobody_waits
 from dashboard.services.xero_auth import XeroAuthService
 from dashboard.xero.governor import Priority
@@ -72,6 +74,14 @@ class XeroSyncService:
         self._import = ContactImport(
             session=session,
             alerts=alerts,
+            matches=self._matches,
+            clock=clock,
+            owner=owner,
+            should_stop=should_stop,
+            others_wait=others_wait,
+        )
+        self._undo = RunUndo(
+            session=session,
             matches=self._matches,
             clock=clock,
             owner=owner,
@@ -186,12 +196,33 @@ class XeroSyncService:
         """
         return self._start.from_draft(practice_id, user_id, draft_id)
 
+    def import_again(self, practice_id: UUID, user_id: UUID | None, run_id: UUID) -> SyncRun:
+        """Return the waiting run of what an import left undone, decided as it was.
+
+        That is what needed attention, and what a cancelled import did not reach. Raises
+        `NotFound`, and otherwise as `start_import` does.
+        """
+        return self._start.from_run(practice_id, user_id, run_id)
+
     def import_contacts(self, practice_id: UUID) -> ImportResult:
         """Carry out the import that was started; return how far it came in this turn.
 
         Needs no call to Xero. Safe to run twice, or twice at once.
         """
         return self._import.perform(practice_id)
+
+    # -- undoing ------------------------------------------------------------------------------
+
+    def start_undo(self, practice_id: UUID, user_id: UUID | None, run_id: UUID) -> SyncRun:
+        """Return the waiting run that takes back what *run_id* changed; a second press, the same.
+
+        Raises `NotFound`, and `Conflict` for a run that cannot be undone (any more).
+        """
+        return self._undo.start(practice_id, user_id, run_id)
+
+    def undo(self, practice_id: UUID) -> ImportResult:
+        """Carry out the undo that was started; safe to run twice, or twice at once."""
+        return self._undo.perform(practice_id)
 
     # -- cancelling ---------------------------------------------------------------------------
 

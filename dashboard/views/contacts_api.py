@@ -13,8 +13,10 @@ from flask import Blueprint, Response, jsonify, request
 from dashboard import wiring
 from dashboard.database import db
 from dashboard.models import RunKind, RunStatus
-from dashboard.queries import contacts, sync_runs
-from dashboard.queries.contacts import Counts, PreviewRow
+from dashboard.queries import contact_counts, contacts, sync_runs
+from dashboard.queries.contact_counts import Counts
+from dashboard.queries.contacts import PreviewRow
+from dashboard.queries.import_places import Place
 from dashboard.queries.keyset import UnknownCursor
 from dashboard.queries.sync_runs import RunRow
 from dashboard.rules.preview_filter import PreviewFilter, UnknownFilter, preview_filter
@@ -73,14 +75,14 @@ def import_preview() -> Response:
     """The contacts of the last sync, each with what it may be and what would happen to it."""
     wanted, shown = page_args(), asked_filter()
     # Clients may have been added since the last sync: what contacts may be is worked out anew.
-    wiring.xero_sync().get_import_preview(current_practice_id())
+    draft = wiring.xero_sync().get_import_preview(current_practice_id())
+    place = Place(draft.xero_connection_id, draft.id)
     with readable_cursor():
-        page = contacts.preview(
-            db.session, current_practice_id(), shown, limit=wanted.limit, cursor=wanted.cursor
-        )
+        page = contacts.preview(db.session, place, shown, limit=wanted.limit, cursor=wanted.cursor)
+    around = contact_counts.overview(db.session, place, shown)
     return jsonify(
-        total=page.total,
-        counts=_counts_json(contacts.counts(db.session, current_practice_id(), shown)),
+        total=around.total,
+        counts=_counts_json(around.counts),
         items=[_contact_json(row) for row in page.rows],
         next=encode_cursor(page.next_cursor),
     )

@@ -10,9 +10,12 @@ from uuid import UUID
 
 from flask import url_for
 
-from dashboard.queries.contacts import Counts, PreviewRow, Selection
+from dashboard.queries.contact_counts import Counts, Overview, Selection
+from dashboard.queries.contacts import PreviewRow
 from dashboard.rules.preview_filter import (
+    BY_NAME,
     PAGE_PRESET_TYPE,
+    SORTS,
     PreviewFilter,
     UnknownFilter,
     preview_filter,
@@ -33,15 +36,22 @@ TYPES = (
     ("supplier", "Suppliers"),
     ("neither", "Neither"),
 )
+ORDERS = (
+    (BY_NAME, "Name, A to Z"),
+    ("-name", "Name, Z to A"),
+    ("email", "Email"),
+    ("changed", "Changed in Xero last"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a person looks at: the filter, the size of a page, and which page."""
+    """What a person looks at: the filter, the order, the size of a page, and which page."""
 
     wanted: PreviewFilter
     per: int = USUAL
     page: int = 1
+    sort: str = BY_NAME
 
     @property
     def query(self) -> dict[str, str]:
@@ -51,6 +61,7 @@ class Look:
             "q": self.wanted.q,
             "group": self.wanted.group,
             "selected": "1" if self.wanted.selected else "",
+            "sort": self.sort if self.sort != BY_NAME else "",
             "per": str(self.per) if self.per != USUAL else "",
             "page": str(self.page) if self.page > 1 else "",
         }
@@ -66,6 +77,16 @@ class Look:
         """Whether a person chose anything but a tab."""
         rest = self.wanted.without_match()
         return rest not in {PreviewFilter(), PreviewFilter(type=PAGE_PRESET_TYPE)}
+
+    @property
+    def by_name_again(self) -> Look:
+        """The first page in the order of names; in that order already, the other way round."""
+        return replace(self, sort="-name" if self.sort == BY_NAME else BY_NAME, page=1)
+
+    @property
+    def names_run(self) -> str | None:
+        """Which way names run, as `aria-sort` says it; None in another order."""
+        return {BY_NAME: "ascending", "-name": "descending"}.get(self.sort)
 
     @property
     def hides_suppliers(self) -> bool:
@@ -100,9 +121,22 @@ class Screen:
     draft_id: UUID
     look: Look
     rows: tuple[PreviewRow, ...]
-    total: int
-    counts: Counts
-    selection: Selection
+    around: Overview
+
+    @property
+    def total(self) -> int:
+        """How many contacts the filter has."""
+        return self.around.total
+
+    @property
+    def counts(self) -> Counts:
+        """The counts on the tabs."""
+        return self.around.counts
+
+    @property
+    def selection(self) -> Selection:
+        """What is ticked."""
+        return self.around.selection
 
     @property
     def title(self) -> str:
@@ -132,13 +166,25 @@ class Screen:
         if word in {"linked", "unavailable"}:
             return 0
         if word:
-            return int(getattr(self.counts, word))
-        return self.counts.all - self.counts.linked - self.counts.unavailable
+            return self.total
+        return self.total - self.counts.linked - self.counts.unavailable
 
     @property
     def ticked_here(self) -> int:
         """How many of the filter's contacts are ticked."""
         return self.selection.selected - self.selection.hidden
+
+    @property
+    def left_out(self) -> int:
+        """How many of the filter's contacts are left out of a selection that is nearly all."""
+        left = self.tickable - self.ticked_here
+        return left if 0 < left < self.ticked_here else 0
+
+    @property
+    def is_all_linked(self) -> bool:
+        """Whether nothing is left to import, whatever the filter shows."""
+        every = self.around.everything
+        return bool(every.linked) and every.all == every.linked + every.unavailable
 
     @property
     def rows_to_tick(self) -> int:
@@ -152,7 +198,7 @@ class Screen:
         current = self.look.wanted.match
         if current and current not in words:
             words.append(current)
-        return [self._tab("", "All", self.counts.all)] + [
+        return [self._tab("", "All", self.counts.of(self.look.on_tab("").wanted))] + [
             self._tab(word, match_word(word).word, getattr(self.counts, word)) for word in words
         ]
 
@@ -187,7 +233,7 @@ class Screen:
 
     def post_url(self, name: str) -> str:
         """Return where a form of the page posts to; the answer leads back to this look."""
-        return url_for(f"contact_import.{name}", draft_id=self.draft_id) + f"?{self.look.text}"
+        return url_for(f"import_choices.{name}", draft_id=self.draft_id) + f"?{self.look.text}"
 
 
 def look_at(arguments: Mapping[str, str]) -> Look:
@@ -196,8 +242,12 @@ def look_at(arguments: Mapping[str, str]) -> Look:
     Without a type the preset holds, which hides contacts that are only suppliers.
     """
     with_preset = {"type": PAGE_PRESET_TYPE, **arguments}
+    sort = arguments.get("sort") or BY_NAME
+    if sort not in SORTS:
+        raise InvalidInput("There is no such order.", "Choose one from the list.", field="sort")
     try:
-        wanted = preview_filter(with_preset)
+        # What somebody skipped for good is not offered again: its own tab still shows it.
+        wanted = replace(preview_filter(with_preset), offered=True)
     except UnknownFilter as unknown:
         raise InvalidInput(str(unknown)) from unknown
     per = number_of(arguments.get("per"), USUAL)
@@ -205,4 +255,5 @@ def look_at(arguments: Mapping[str, str]) -> Look:
         wanted=wanted,
         per=per if per in PER_PAGE else USUAL,
         page=number_of(arguments.get("page"), 1),
+        sort=sort,
     )

@@ -8,7 +8,8 @@ from flask import Blueprint, render_template
 
 from dashboard.clock import utcnow
 from dashboard.database import db
-from dashboard.queries import activity, contacts, documents, sync_runs
+from dashboard.queries import activity, contact_counts, documents, sync_runs
+from dashboard.queries.import_places import Place as ImportPlace
 from dashboard.rules.day_chart import chart_of
 from dashboard.rules.preview_filter import PreviewFilter
 from dashboard.rules.status_words import run_word
@@ -29,6 +30,8 @@ def page() -> str:
     practice_id = current_practice_id()
     summary = cast(Frame, current_frame()).summary
     shown = documents.shown_by(summary)
+    is_current = summary is not None and summary.is_current
+    where = ImportPlace(summary.id, None) if summary and is_current else practice_id
     place = place_of_request(utcnow())
     midnights = last_midnights(place, CHART_DAYS)
     days = activity.by_day(
@@ -41,7 +44,7 @@ def page() -> str:
         summary=summary,
         word=word_for(summary),
         counts=documents.counts(db.session, practice_id, shown=shown),
-        contacts=contacts.counts(db.session, practice_id, PreviewFilter(type="likely")),
+        contacts=contact_counts.counts(db.session, where, PreviewFilter(type="likely")),
         latest=latest.rows,
         days=[day_month(midnight, place) for midnight in midnights[:-1]],
         filed=chart_of([day.filed for day in days]),

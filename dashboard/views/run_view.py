@@ -12,15 +12,22 @@ import flask_babel
 
 from dashboard.models import RunKind, RunStatus
 from dashboard.queries.stamps import runs_stamp
-from dashboard.queries.sync_runs import RunRow
+from dashboard.queries.sync_runs import ItemRow, RunRow
 from dashboard.rules.status_words import StatusWord, run_word
+from dashboard.rules.undo import may_still_undo
 from dashboard.rules.waiting_sentences import wait_sentence
 from dashboard.views import filters
 from dashboard.views.filters import number, plural
 
-KINDS = {RunKind.IMPORT.value: "Import", RunKind.CONTACT_SYNC.value: "Contact check"}
+KINDS = {
+    RunKind.IMPORT.value: "Import",
+    RunKind.CONTACT_SYNC.value: "Contact check",
+    RunKind.UNDO.value: "Undo",
+}
+UNDOABLE_KINDS = (RunKind.IMPORT.value, RunKind.CONTACT_SYNC.value)
 STEPS = {
     RunKind.IMPORT.value: ("Read", "Match", "Create, link and tag"),
+    RunKind.UNDO.value: ("Prepare", "Take back"),
     RunKind.CONTACT_SYNC.value: ("Read", "Match"),
 }
 
@@ -50,6 +57,26 @@ class RunView:
     def is_import(self) -> bool:
         """Whether clients are made, rather than contacts read."""
         return self.run.kind == RunKind.IMPORT
+
+    @property
+    def is_undo(self) -> bool:
+        """Whether another run is taken back."""
+        return self.run.kind == RunKind.UNDO
+
+    @property
+    def is_check(self) -> bool:
+        """Whether contacts are read."""
+        return self.run.kind == RunKind.CONTACT_SYNC
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether it ended lately and changed something; that nobody undid it is not asked here."""
+        run = self.run
+        if run.kind not in UNDOABLE_KINDS or not run.is_final or run.finished_at is None:
+            return False
+        skipped = run.skipped if self.is_import else 0
+        changed = run.created + run.linked + run.updated + skipped
+        return changed > 0 and may_still_undo(run.finished_at, self.now)
 
     @property
     def word(self) -> StatusWord:
@@ -89,7 +116,7 @@ class RunView:
     @property
     def new(self) -> int:
         """Clients made by an import; contacts that a check saw for the first time."""
-        return self.run.created if self.is_import else self.run.contacts_new
+        return self.run.contacts_new if self.is_check else self.run.created
 
     @property
     def took(self) -> timedelta | None:
@@ -111,7 +138,7 @@ class RunView:
         names = STEPS[self.run.kind]
         if self.is_finished:
             return [(name, "done") for name in names]
-        at = len(names) - 1 if self.is_import or self._has_read_all else 0
+        at = len(names) - 1 if not self.is_check or self._has_read_all else 0
         states = ["done" if place < at else "next" for place in range(len(names))]
         states[at] = "now"
         return list(zip(names, states, strict=True))
@@ -228,6 +255,22 @@ def seen_of(live: Iterable[RunView]) -> str:
     return runs_stamp(view.run.updated_at for view in live)
 
 
+def changes_of(item: ItemRow) -> list[tuple[str, str, str]]:
+    """Return the fields of a client that a run changed: its name, before and after, in words."""
+    return [
+        (
+            field.replace("_", " ").capitalize(),
+            _in_words(change.get("before")),
+            _in_words(change.get("after")),
+        )
+        for field, change in (item.changes or {}).items()
+    ]
+
+
+def _in_words(value: str | list[str] | None) -> str:
+    return ", ".join(value) if isinstance(value, list) else value or ""
+
+
 def _reached(run: RunRow, now: datetime) -> Heard:
     percent = run.percent or 0
     return Heard(
@@ -266,6 +309,9 @@ def _end_sentence(run: RunRow) -> str:
         return run.error
     if run.kind == RunKind.CONTACT_SYNC:
         return plural(run.done, "{n} contact was read.", "{n} contacts were read.")
+    if run.kind == RunKind.UNDO:
+        left = plural(run.skipped, "{n} left as it is", "{n} left as they are")
+        return f"Undo finished. {number(run.updated)} undone, {left}."
     parts = [f"{number(run.created)} created", f"{number(run.linked)} linked"]
     if run.problems:
         parts.append(_attention(run.problems).replace("contacts ", "").replace("contact ", ""))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -15,15 +16,17 @@ from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.extensions import htmx
 from dashboard.models import ItemOutcome, RunKind, RunStatus
-from dashboard.queries import stamps, sync_runs
+from dashboard.queries import stamps, sync_runs, undo_preview
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.queries.stamps import Reader
-from dashboard.queries.sync_runs import ItemRow, RunRow
+from dashboard.queries.sync_runs import RunRow
+from dashboard.rules import import_sentences
 from dashboard.rules.status_words import run_word
 from dashboard.services.refusals import InvalidInput, NotFound
 from dashboard.views import frame
 from dashboard.views.call_budget import cost_of_reading
 from dashboard.views.contacts_api import readable_cursor
+from dashboard.views.filters import place_of_request
 from dashboard.views.guards import (
     current_practice_id,
     current_user_id,
@@ -34,6 +37,7 @@ from dashboard.views.paging import encode_cursor, page_args
 from dashboard.views.run_view import (
     KINDS,
     RunView,
+    changes_of,
     folded,
     heard_at_load,
     heard_of,
@@ -51,31 +55,28 @@ OUTCOMES = {
     ItemOutcome.LINKED.value: "Linked",
     ItemOutcome.UPDATED.value: "Updated",
     ItemOutcome.SKIPPED.value: "Skipped",
+    ItemOutcome.KEPT.value: "Left as it is",
+    ItemOutcome.UNDONE.value: "Undone",
     # Results are shown of final runs only: what waits there is never done.
     ItemOutcome.WAITING.value: "Not done",
 }
 VISIBLE_RUNS = 20
+LAST_DAY = date(9000, 1, 1)
+FIRST_DAY = date(1900, 1, 1)
+FILTERS = ("kind", "status", "from", "to", "all")
 
 
 @pages.get("")
 @sign_in_required
 def page() -> str:
     """All runs, the newest first."""
-    wanted = page_args()
-    kind = _known("kind", tuple(KINDS))
-    status = _known("status", (*RunStatus, PROBLEMS))
-    show_all = request.args.get("all") == "1"
+    place, wanted = page_args(), wanted_runs()
+    show_all = not wanted["with_changes_only"]
     with readable_cursor():
         found = sync_runs.history(
-            db.session,
-            current_practice_id(),
-            limit=wanted.limit,
-            cursor=wanted.cursor,
-            kind=kind,
-            status=status,
-            with_changes_only=not show_all,
+            db.session, current_practice_id(), limit=place.limit, cursor=place.cursor, **wanted
         )
-    here = {"kind": kind, "status": status, "all": "1" if show_all else ""}
+    here = {word: request.args.get(word, "") for word in FILTERS}
     cursor = encode_cursor(found.next_cursor)
     now, summary = utcnow(), _summary()
     return render_template(
@@ -83,16 +84,16 @@ def page() -> str:
         rows=folded(found.rows, now),
         **_live([RunView(run, now) for run in found.rows if not run.is_final]),
         has_folded=not found.rows and not show_all and _has_runs(),
-        kind=kind,
-        status=status,
+        asked=here,
         show_all=show_all,
         kinds=KINDS,
         statuses=_status_choices(),
-        is_filtered=bool(kind or status),
-        is_first_page=wanted.cursor is None,
+        is_filtered=any(here[word] for word in FILTERS if word != "all"),
+        is_first_page=place.cursor is None,
         all_url=_address(here | {"all": "" if show_all else "1"}),
         first_url=_address(here),
         next_url=_address(here | {"cursor": cursor}) if cursor else None,
+        csv_url=_address(here, "run_actions.runs_csv"),
         summary=summary,
         is_connected=summary is not None and summary.is_current,
         reading_cost=cost_of_reading(summary),
@@ -133,13 +134,15 @@ def check_contacts() -> Response:
 @sign_in_required
 def one(run_id: UUID) -> str:
     """One run: its progress, and after its end what became of each contact."""
-    run, now = _run(run_id), utcnow()
+    run, now = run_of_practice(run_id), utcnow()
     # Rows of an unfinished run would be out of date under the reader: only the panel renews itself.
     results = _results(run_id) if run.is_final else {"outcomes": []}
     return render_template(
         "sync_history/run.html",
         view=RunView(run, now),
         heard=heard_at_load(run, now),
+        undo=undo_preview.undo_of(db.session, current_practice_id(), run_id),
+        whom=_whom_to_ask(),
         **results,
     )
 
@@ -173,7 +176,10 @@ def _results(run_id: UUID) -> dict[str, object]:
         ],
         "outcome_word": OUTCOMES.get(shown),
         "items": found.rows,
+        "shown": shown,
+        "csv_url": url_for("run_actions.results_csv", run_id=run_id, result=shown),
         "changes_of": changes_of,
+        "needs_xero": import_sentences.needs_xero,
         "is_first_page": wanted.cursor is None,
         "first_url": url_for("sync_history.one", run_id=run_id, result=shown),
         "next_url": (
@@ -191,12 +197,14 @@ def progress_panel(run_id: UUID) -> Response | str:
     """The run's progress; 204 while it is as it was seen."""
     if not htmx:
         return _see(url_for("sync_history.one", run_id=run_id))
-    run = _run(run_id)
+    run = run_of_practice(run_id)
     now = utcnow()
     said = milestone(run, heard_of(request.args.get("heard", "")), now)
     return render_template(
         "sync_history/_progress.html",
         view=RunView(run, now),
+        undo=None,
+        whom=_whom_to_ask(),
         heard=said.heard,
         said=said.sentence,
         actions_too=True,
@@ -210,6 +218,31 @@ def cancel(run_id: UUID) -> Response:
     """Stop a run; what it has done stays."""
     wiring.xero_sync().cancel(current_practice_id(), run_id, current_user_id())
     return _see(url_for("sync_history.one", run_id=run_id))
+
+
+def wanted_runs() -> dict[str, Any]:
+    """Return what the address asks of the history, as arguments of the query; else refuse it."""
+    until = _day("to")
+    return {
+        "kind": _known("kind", tuple(KINDS)),
+        "status": _known("status", (*RunStatus, PROBLEMS)),
+        "since": _midnight(_day("from")),
+        "until": _midnight(until + timedelta(days=1)) if until else None,
+        "with_changes_only": request.args.get("all") != "1",
+    }
+
+
+def wanted_outcome() -> str:
+    """Return the result that the address asks for; empty for all of them."""
+    return _known("result", tuple(OUTCOMES))
+
+
+def run_of_practice(run_id: UUID) -> RunRow:
+    """Return a run of the practice; another practice's is not found."""
+    run = sync_runs.run(db.session, current_practice_id(), run_id)
+    if run is None:
+        raise NotFound
+    return run
 
 
 def start_contact_check() -> tuple[UUID, bool]:
@@ -228,7 +261,7 @@ def _results_url(run: RunRow) -> str | None:
 
 
 def _outcome_shown(outcomes: dict[str, int]) -> str:
-    asked = _known("result", tuple(OUTCOMES))
+    asked = wanted_outcome()
     # What needs a person comes first; the order of the words is the order of interest.
     return asked or next((word for word in OUTCOMES if outcomes.get(word)), "")
 
@@ -255,27 +288,21 @@ def _ids(given: list[str]) -> list[UUID]:
         raise NotFound from malformed
 
 
-def _run(run_id: UUID) -> RunRow:
-    run = sync_runs.run(db.session, current_practice_id(), run_id)
-    if run is None:
-        raise NotFound
-    return run
-
-
-def changes_of(item: ItemRow) -> list[tuple[str, str, str]]:
-    """Return the fields of a client that a run changed: its name, before and after, in words."""
-    return [
-        (
-            field.replace("_", " ").capitalize(),
-            _in_words(change.get("before")),
-            _in_words(change.get("after")),
+def _day(field: str) -> date | None:
+    text = request.args.get(field, "")
+    try:
+        # The first and the last day of all have no neighbour.
+        return max(FIRST_DAY, min(date.fromisoformat(text), LAST_DAY)) if text else None
+    except ValueError as malformed:
+        raise InvalidInput("This is not a day.", "Write it as 2026-11-22.", field=field) from (
+            malformed
         )
-        for field, change in (item.changes or {}).items()
-    ]
 
 
-def _in_words(value: str | list[str] | None) -> str:
-    return ", ".join(value) if isinstance(value, list) else value or ""
+def _midnight(day: date | None) -> datetime | None:
+    """Return when a day begins where the practice is."""
+    zone = place_of_request(utcnow()).zone
+    return datetime.combine(day, time(), zone).astimezone(UTC) if day else None
 
 
 def _live(unfinished: list[RunView]) -> dict[str, object]:
@@ -289,6 +316,14 @@ def _live(unfinished: list[RunView]) -> dict[str, object]:
     }
 
 
+def _whom_to_ask() -> str | None:
+    """Return whom staff may ask for what only admins do; None for admins themselves."""
+    around = frame.current_frame()
+    if around is None or around.person is None or around.person.is_admin:
+        return None
+    return frame.ask_admins(around.admins)
+
+
 def _has_runs() -> bool:
     return bool(sync_runs.history(db.session, current_practice_id(), limit=1).rows)
 
@@ -298,9 +333,9 @@ def _summary() -> ConnectionSummary | None:
     return around.summary if around else None
 
 
-def _address(query: Mapping[str, str]) -> str:
+def _address(query: Mapping[str, str], endpoint: str = "sync_history.page") -> str:
     asked = urlencode({name: value for name, value in query.items() if value})
-    return url_for("sync_history.page") + (f"?{asked}" if asked else "")
+    return url_for(endpoint) + (f"?{asked}" if asked else "")
 
 
 def _see(target: str) -> Response:

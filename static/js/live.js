@@ -41,6 +41,12 @@
     const status = event.detail?.xhr?.status ?? event.detail?.ctx?.response?.status ?? 0;
     return status >= 200 && status < 300;
   };
+  // The sentence of a refusal (a client that is taken meanwhile); empty for trouble of any other kind.
+  const refusalOf = (event) => {
+    const request = event.detail?.xhr;
+    if (request?.status !== 409 && request?.status !== 422) return "";
+    return new DOMParser().parseFromString(request.responseText, "text/html").body.textContent.trim();
+  };
   const isPoller = (element) => element instanceof Element && element.hasAttribute("data-poll");
 
   /* ---- 1 Polling ---- */
@@ -136,7 +142,7 @@
     }
     setBusy(element, false);
     if (element === document.body) ticksAnswered(answered(event));
-    else actionAnswered(element, answered(event));
+    else actionAnswered(element, answered(event), refusalOf(event));
   });
 
   document.addEventListener("visibilitychange", () => {
@@ -292,7 +298,7 @@
     }
   };
 
-  const actionAnswered = (element, worked) => {
+  const actionAnswered = (element, worked, refusal) => {
     const radios = element.matches("fieldset") ? element.querySelectorAll("input[type=radio]") : [];
     for (const radio of radios) {
       if (worked) radio.defaultChecked = radio.checked;
@@ -304,7 +310,7 @@
       return;
     }
     if (element.querySelector("[data-note]")) {
-      setNote(element, navigator.onLine ? WORDS.notSaved : WORDS.notSavedOffline);
+      setNote(element, refusal || (navigator.onLine ? WORDS.notSaved : WORDS.notSavedOffline));
       return;
     }
     const after = element.nextElementSibling?.matches("[data-note]") ? element.nextElementSibling : document.createElement("span");

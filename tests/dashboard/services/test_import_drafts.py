@@ -23,8 +23,9 @@ from dashboard.models import (
     XeroConnection,
     XeroContact,
 )
-from dashboard.queries import contacts
-from dashboard.queries.contacts import PreviewRow, Selection
+from dashboard.queries import contact_counts, contacts
+from dashboard.queries.contact_counts import Selection
+from dashboard.queries.contacts import PreviewRow
 from dashboard.rules.preview_filter import PreviewFilter
 from dashboard.services.refusals import Conflict, InvalidInput, NotFound
 from tests.factories import make_client, make_connection, make_contact, make_mapping
@@ -82,7 +83,7 @@ class TestTicks(Drafting):
         drafts = wiring.import_drafts()
         assert drafts.tick(practice.id, admin.id, draft_id, ids, True) == 3
         drafts.tick(practice.id, admin.id, draft_id, ids[:1], False)
-        assert contacts.selection(session, practice.id).selected == 2
+        assert contact_counts.selection(session, practice.id).selected == 2
 
     def test_what_cannot_be_imported_cannot_be_ticked(
         self,
@@ -98,7 +99,7 @@ class TestTicks(Drafting):
         make_mapping(connection, make_client(practice), linked.xero_contact_id)
         ids = [one.xero_contact_id for one in (archived, nameless, linked)] + ["unknown"]
         assert wiring.import_drafts().tick(practice.id, admin.id, draft_id, ids, True) == 0
-        assert contacts.selection(session, practice.id) == Selection()
+        assert contact_counts.selection(session, practice.id) == Selection()
 
     def test_everything_that_matches_is_ticked_and_exceptions_taken_out(
         self,
@@ -114,7 +115,7 @@ class TestTicks(Drafting):
         wanted = PreviewFilter(q="smith")
         assert drafts.tick_matching(practice.id, admin.id, draft_id, wanted) == 3
         drafts.tick(practice.id, admin.id, draft_id, [smiths[0].xero_contact_id], False)
-        selection = contacts.selection(session, practice.id, PreviewFilter(q="jones"))
+        selection = contact_counts.selection(session, practice.id, PreviewFilter(q="jones"))
         assert (selection.selected, selection.hidden) == (2, 2)
 
     def test_ten_thousand_are_ticked_by_one_statement(
@@ -147,7 +148,7 @@ class TestTicks(Drafting):
             practice.id, admin.id, draft_id, PreviewFilter()
         )
         assert ticked == 10_000
-        assert contacts.selection(session, practice.id).create == 10_000
+        assert contact_counts.selection(session, practice.id).create == 10_000
 
     def test_clearing_keeps_decisions(
         self,

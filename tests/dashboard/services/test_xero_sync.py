@@ -29,6 +29,7 @@ from dashboard.models import (
     XeroContactMapping,
 )
 from dashboard.rules.phase import CONTACT_SYNC_EVERY
+from dashboard.services import contact_import
 from dashboard.services.refusals import Conflict, InvalidInput, NotConnected, NotFound
 from dashboard.services.run_results import ImportDecision
 from dashboard.simulator import World
@@ -759,6 +760,11 @@ class TestImport(Importing):
 
 
 class TestImportUnderFire(Importing):
+    @pytest.fixture(autouse=True)
+    def small_chunks(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Many chunks of few items."""
+        monkeypatch.setattr(contact_import, "CHUNK", 50)
+
     @pytest.mark.parametrize("chunk", [1, 2, 3])
     def test_killed_at_any_chunk_it_resumes_without_doubles_or_gaps(
         self,

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from dashboard.queries.contacts import Counts, Selection
+from dashboard.queries.contact_counts import Counts, Overview, Selection
 from dashboard.rules.preview_filter import MATCH_WORDS
 from dashboard.services.refusals import InvalidInput
 from dashboard.views.import_screen import TABS, Look, Screen, look_at
@@ -14,7 +14,10 @@ from dashboard.views.import_screen import TABS, Look, Screen, look_at
 
 def screen(look: Look, **counts: int) -> Screen:
     """Return a screen without rows."""
-    return Screen(uuid4(), look, (), 0, Counts(**counts), Selection(selected=5, hidden=2))
+    found = Counts(**counts)
+    total = found.of(look.wanted)
+    around = Overview(found, found, Selection(selected=5, hidden=2), total)
+    return Screen(uuid4(), look, (), around)
 
 
 class TestLook:
@@ -34,6 +37,14 @@ class TestLook:
         with pytest.raises(InvalidInput):
             look_at({"match": "sure"})
 
+    def test_another_order_starts_at_its_first_page_and_goes_both_ways(self) -> None:
+        look = look_at({"page": "4"})
+        assert (look.names_run, look.by_name_again.sort) == ("ascending", "-name")
+        assert (look.by_name_again.page, look.by_name_again.by_name_again.sort) == (1, "name")
+        assert look_at({"sort": "email"}).names_run is None
+        with pytest.raises(InvalidInput):
+            look_at({"sort": "luck"})
+
     def test_another_tab_starts_at_its_first_page(self) -> None:
         assert look_at({"page": "4"}).on_tab("new").page == 1
 
@@ -44,6 +55,12 @@ class TestScreen:
         assert screen(look_at({}), **counts).tickable == 5
         assert screen(look_at({"match": "new"}), **counts).tickable == 3
         assert screen(look_at({"match": "linked"}), **counts).tickable == 0
+
+    def test_a_few_left_out_of_many_are_told_of(self) -> None:
+        assert screen(look_at({}), new=4).left_out == 1
+        assert screen(look_at({}), new=3).left_out == 0
+        # Most are not ticked: nobody meant all of them.
+        assert screen(look_at({}), new=40).left_out == 0
 
     def test_hidden_ticks_are_not_ticked_here(self) -> None:
         assert screen(look_at({})).ticked_here == 3

@@ -27,6 +27,7 @@ def row(**values: Any) -> RunRow:
     """Return a run as the query gives it."""
     given = {
         "id": uuid4(),
+        "connection_id": uuid4(),
         "kind": "import",
         "status": "running",
         "total": 100,

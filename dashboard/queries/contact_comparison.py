@@ -1,0 +1,100 @@
+"""A contact beside the client that it may be, and other clients that it could be linked to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, or_, select
+
+from dashboard.database import AnySession
+from dashboard.models import Client, XeroContact, XeroContactMapping
+from dashboard.queries.import_places import Place
+from dashboard.rules import field_comparison as compare
+from dashboard.rules.field_comparison import ComparedField, compared, only_in_xero
+
+FOUND_AT_ONCE = 20
+FAX = "FAX"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundClient:
+    """A client that a person looked for; `taken_by` is the contact that it is linked to."""
+
+    id: UUID
+    name: str
+    email: str | None
+    taken_by: str | None
+
+
+def fields(
+    session: AnySession, place: Place, practice_id: UUID, contact_id: str, client_id: UUID | None
+) -> list[ComparedField] | None:
+    """Return the fields of a contact beside those of a client of the practice.
+
+    None for a contact that is not in the mirror or a client that is not the practice's; without a
+    client its side stays empty.
+    """
+    contact = session.execute(
+        select(XeroContact.__table__).where(
+            XeroContact.xero_connection_id == place.connection_id,
+            XeroContact.xero_contact_id == contact_id,
+        )
+    ).first()
+    client = None
+    if client_id is not None:
+        client = session.scalar(
+            select(Client).where(Client.id == client_id, Client.practice_id == practice_id)
+        )
+    if contact is None or (client_id is not None and client is None):
+        return None
+    return list(_fields(contact._mapping, client))
+
+
+def clients_found(
+    session: AnySession, place: Place, practice_id: UUID, needle: str
+) -> tuple[FoundClient, ...]:
+    """Return the first clients whose name, e-mail or numbers hold the text, by name."""
+    columns = (Client.name, Client.email, Client.company_number, Client.tax_number)
+    taken_by = func.coalesce(XeroContactMapping.xero_contact_name, "another contact")
+    found = session.execute(
+        select(Client.id, Client.name, Client.email, taken_by, XeroContactMapping.id)
+        .outerjoin(
+            XeroContactMapping,
+            (XeroContactMapping.client_id == Client.id)
+            & (XeroContactMapping.xero_connection_id == place.connection_id),
+        )
+        .where(
+            Client.practice_id == practice_id,
+            or_(*(column.icontains(needle, autoescape=True) for column in columns)),
+        )
+        .order_by(Client.name, Client.id)
+        .limit(FOUND_AT_ONCE)
+    )
+    return tuple(
+        FoundClient(client_id, name, email, holder if mapping else None)
+        for client_id, name, email, holder, mapping in found
+    )
+
+
+def _fields(contact: Mapping[Any, Any], client: Client | None) -> Iterable[ComparedField]:
+    numbers = [one["number"] for one in contact["phones"] if one["kind"] != FAX]
+    for label, field, theirs, tidied in (
+        ("Name", "name", [contact["name"]], compare.name),
+        ("Email", "email", [contact["email"]], compare.email),
+        ("Phone", "phone", numbers, compare.phone),
+        ("Company number", "company_number", [contact["company_number"]], compare.number),
+        ("Tax number", "tax_number", [contact["tax_number"]], compare.number),
+    ):
+        yield compared(label, theirs, getattr(client, field) if client else None, tidied)
+    person = " ".join(part for part in (contact["first_name"], contact["last_name"]) if part)
+    yield only_in_xero("Contact person", person)
+    yield only_in_xero("Address", *(_address(one) for one in contact["addresses"]))
+    yield only_in_xero("Groups", ", ".join(group["name"] for group in contact["groups"]))
+
+
+def _address(address: Mapping[str, Any]) -> str:
+    parts = [*address["lines"], *(address[name] for name in ("city", "region", "postal_code"))]
+    return ", ".join(part for part in parts if part)
