@@ -113,17 +113,19 @@ def _before(held: Mapping[str, Any] | None) -> Values | None:
 
 
 def _upsert(session: AnySession, rows: list[dict[str, Any]]) -> None:
-    statement = insert_for(session)(XeroContact)
+    table: Any = XeroContact.__table__
+    statement = insert_for(session)(table)
     written = {
         name: statement.excluded[name]
         for name in rows[0]
         if name not in {"id", "practice_id", "xero_connection_id", "xero_contact_id"}
     }
-    session.execute(
+    # Through the mapped class, rows with other empty columns would become statements of their own.
+    session.connection().execute(
         statement.on_conflict_do_update(
-            index_elements=[XeroContact.xero_connection_id, XeroContact.xero_contact_id],
+            index_elements=[table.c.xero_connection_id, table.c.xero_contact_id],
             set_=written,
-            where=XeroContact.content_hash != statement.excluded.content_hash,
+            where=table.c.content_hash != statement.excluded.content_hash,
         ),
         rows,
     )
