@@ -85,6 +85,8 @@ class XeroContactMapping(Identified, Timestamped, Base):
     xero_contact_id: Mapped[str] = mapped_column(Short)
     xero_contact_name: Mapped[str | None] = mapped_column(Short)
     last_synced_at: Mapped[datetime | None]
+    # Fields in which the practice keeps its own value, with what Xero had when it said so.
+    kept: Mapped[dict[str, Any]] = mapped_column(default=dict)
     made_by_run_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("sync_runs.id", ondelete="SET NULL")
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -46,17 +46,21 @@ class LinkedContact:
     """The Xero contact that is this client, in the current connection.
 
     `status` is ACTIVE, ARCHIVED or GDPRREQUEST; None while the mirror has not read the contact.
+    `merged_to` is the id of the contact that it was merged into. `kept`: fields in which ours
+    stays, with what Xero had then.
     """
 
     xero_contact_id: str
     name: str | None
     status: str | None
+    merged_to: str | None
     email: str | None
     phone: str | None
     company_number: str | None
     tax_number: str | None
     linked_at: datetime
     read_at: datetime | None
+    kept: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +88,15 @@ class ClientRow:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A field in which client and contact differ; either side may be None."""
+    """A field in which client and contact differ; either side may be None.
+
+    `is_kept`: somebody said that ours stays, and Xero has had the same since.
+    """
 
     field: str
     ours: str | None
     in_xero: str | None
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +309,7 @@ def _linked_contact(row: AnyRow) -> LinkedContact | None:
             xero_contact_id=mapping.xero_contact_id,
             name=mapping.xero_contact_name,
             status=None,
+            merged_to=None,
             email=None,
             phone=None,
             company_number=None,
@@ -312,12 +321,14 @@ def _linked_contact(row: AnyRow) -> LinkedContact | None:
         xero_contact_id=contact.xero_contact_id,
         name=contact.name,
         status=contact.contact_status,
+        merged_to=contact.merged_to_contact_id,
         email=contact.email,
         phone=main_phone(contact.phones),
         company_number=contact.company_number,
         tax_number=contact.tax_number,
         linked_at=mapping.created_at,
         read_at=row.last_sync_at or contact.read_at,
+        kept=mapping.kept,
     )
 
 
@@ -325,9 +336,14 @@ def _differences(client: ClientRow) -> tuple[Difference, ...]:
     contact = client.contact
     if contact is None or contact.status != ACTIVE_CONTACT:
         return ()
-    pairs = ((field, getattr(client, field), getattr(contact, field)) for field in FIELDS)
+    pairs = ((name, getattr(client, name), getattr(contact, name)) for name in FIELDS)
     return tuple(
-        Difference(field, ours or None, in_xero or None)
-        for field, ours, in_xero in pairs
+        Difference(
+            name,
+            ours or None,
+            in_xero or None,
+            name in contact.kept and contact.kept[name] == (in_xero or None),
+        )
+        for name, ours, in_xero in pairs
         if (ours or None) != (in_xero or None)
     )

@@ -26,8 +26,9 @@ class RunRow:
 
     `kind` is contact_sync or import, `status` one of `RunStatus`. `total` is None until it is
     known. `not_before` is set while the run waits for Xero. `error` is a sentence for people.
-    `step` is where a contact sync is: read, then match. `contacts_new` and `contacts_changed` say
-    what it found in Xero; the other numbers count clients (and, for `done`, contacts).
+    `held_at` is set while it waits for a person's word. `step` is where a contact sync is: read,
+    follow, match. `contacts_new` and `contacts_changed` say what it found in Xero; the other
+    numbers count clients (and, for `done`, contacts).
     `version` changes whenever the row does: a panel sends it back as `seen`.
     """
 
@@ -54,6 +55,7 @@ class RunRow:
     step: str = "read"
     contacts_new: int = 0
     contacts_changed: int = 0
+    held_at: datetime | None = None
 
     @property
     def version(self) -> str:
@@ -178,17 +180,27 @@ def latest(session: AnySession, practice_id: UUID, kind: str) -> RunRow | None:
     return _run_row(found) if found else None
 
 
+def held(session: AnySession, practice_id: UUID) -> RunRow | None:
+    """Return the contact check that waits for a person's word, or None."""
+    found = session.execute(
+        _runs(practice_id).where(SyncRun.held_at.is_not(None), SyncRun.status.in_(UNFINISHED))
+    ).first()
+    return _run_row(found) if found else None
+
+
 def items(
     session: AnySession,
     practice_id: UUID,
     run_id: UUID,
     *,
     outcome: str = "",
+    told: bool = False,
     limit: int = 50,
     cursor: Cursor | None = None,
 ) -> ItemPage:
     """Return the items of a run, all or those of one outcome; one query.
 
+    `told`: only those with a reason, as those that a held check would change.
     Raises `UnknownCursor` for a cursor that was not made here.
     """
     statement = (
@@ -199,6 +211,8 @@ def items(
     )
     if outcome:
         statement = statement.where(SyncRunItem.outcome == outcome)
+    if told:
+        statement = statement.where(SyncRunItem.reason.is_not(None))
     if cursor is not None:
         statement = statement.where(SyncRunItem.id > after_number(cursor))
     found = session.execute(statement.limit(limit + 1)).all()
@@ -276,6 +290,7 @@ def _run_row(found: AnyRow) -> RunRow:
         finished_at=row.finished_at,
         updated_at=row.updated_at,
         not_before=row.not_before,
+        held_at=row.held_at,
         error=row.error,
         started_by_id=row.started_by_id,
         started_by_name=started_by_name,

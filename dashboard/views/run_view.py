@@ -6,21 +6,21 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 import flask_babel
 
 from dashboard.models import RunKind, RunStatus
 from dashboard.queries.sync_runs import RunRow
-from dashboard.rules.status_words import StatusWord, run_word
+from dashboard.rules.status_words import RUN_HELD, StatusWord, run_word
 from dashboard.views import filters
 from dashboard.views.filters import number, plural
 
 KINDS = {RunKind.IMPORT.value: "Import", RunKind.CONTACT_SYNC.value: "Contact check"}
 STEPS = {
     RunKind.IMPORT.value: ("Read", "Match", "Create, link and tag"),
-    RunKind.CONTACT_SYNC.value: ("Read", "Match"),
+    RunKind.CONTACT_SYNC.value: ("Read", "Update clients", "Match"),
 }
+CHECK_STEPS = ("read", "follow", "match")
 
 EAGER = timedelta(minutes=1)
 # A guess at the time left is worth showing only after a tenth of the work and ten seconds.
@@ -52,7 +52,12 @@ class RunView:
     @property
     def word(self) -> StatusWord:
         """How it stands."""
-        return run_word(self.run.status)
+        return RUN_HELD if self.is_held else run_word(self.run.status)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it stopped and waits for a person's word."""
+        return self.run.held_at is not None
 
     @property
     def by(self) -> str:
@@ -104,14 +109,10 @@ class RunView:
         names = STEPS[self.run.kind]
         if self.is_finished:
             return [(name, "done") for name in names]
-        at = len(names) - 1 if self.is_import or self._has_read_all else 0
+        at = len(names) - 1 if self.is_import else CHECK_STEPS.index(self.run.step)
         states = ["done" if place < at else "next" for place in range(len(names))]
         states[at] = "now"
         return list(zip(names, states, strict=True))
-
-    @property
-    def _has_read_all(self) -> bool:
-        return bool(self.run.total) and self.run.done >= cast(int, self.run.total)
 
     @property
     def time_left(self) -> str | None:

@@ -49,6 +49,7 @@ from dashboard.secret import Secret
 from dashboard.services.alerts import AlertService
 from dashboard.services.contact_matches import ContactMatches
 from dashboard.services.contact_sync import ContactSync
+from dashboard.services.sync_brake import SyncBrake
 from dashboard.services.xero_sync import XeroSyncService
 from tests.support import servers, vault
 from tests.support.contact_feed import Book, Feed, in_portions
@@ -155,6 +156,9 @@ def _sync(session: Session, place: Place, matches: ContactMatches) -> int:
         session=session,
         auth=place.feed,  # type: ignore[arg-type]  # the one method of it that is called
         matches=matches,
+        brake=SyncBrake(
+            session=session, alerts=AlertService(session=session, clock=utcnow), clock=utcnow
+        ),
         clock=utcnow,
         owner="bench",
         should_stop=lambda: False,

@@ -23,6 +23,7 @@ from dashboard.services.results import XeroCall
 from dashboard.xero.accounting import AccountingApi
 from dashboard.xero.answers import Answer
 from dashboard.xero.door import TenantDoor
+from dashboard.xero.errors import XeroError
 
 SPACE = UUID(int=5)
 EPOCH_MS = 1_790_000_000_000
@@ -162,13 +163,18 @@ class Book:
 
 
 class Feed:
-    """Stands where access to Xero stands: `calling` gives an organisation whose pages are files."""
+    """Stands where access to Xero stands: `calling` gives an organisation whose pages are files.
+
+    `asked` are the pages that were asked for, each with its If-Modified-Since; `trouble` are pages
+    that are answered with an error.
+    """
 
     def __init__(self, folder: Path, connection_id: UUID) -> None:
         self._folder = folder
         self._connection_id = connection_id
         self.pages = 0
-        self.calls = 0
+        self.asked: list[tuple[int, str | None]] = []
+        self.trouble: dict[int, XeroError] = {}
 
     def hold(self, contacts: Iterable[dict[str, Any]], page_size: int = 1_000) -> None:
         """Let these contacts be all that Xero answers, in this order."""
@@ -186,13 +192,13 @@ class Feed:
         xero = SimpleNamespace(accounting=AccountingApi(cast(TenantDoor, self)))
         yield XeroCall(cast(Any, xero), self._connection_id)
 
-    def get(self, path: str, *, query: Any = None, headers: Any = None) -> Answer:
+    def get(self, _path: str, *, query: Any = None, headers: Any = None) -> Answer:
         """Return the answer to a GET, as the door does."""
-        self.calls += 1
-        if path.endswith("/ContactGroups"):
-            return self._answer(b'{"ContactGroups":[]}')
-        pages, items = msgspec.json.decode((self._folder / "feed.json").read_bytes())
         number = int(query["page"])
+        self.asked.append((number, (headers or {}).get("If-Modified-Since")))
+        if number in self.trouble:
+            raise self.trouble[number]
+        pages, items = msgspec.json.decode((self._folder / "feed.json").read_bytes())
         listed = self._file(number).read_bytes() if number <= pages else b"[]"
         served = int(datetime.now(UTC).timestamp() * 1_000)
         pagination = msgspec.json.encode({"page": number, "pageCount": pages, "itemCount": items})
