@@ -22,7 +22,9 @@ from dashboard.models.sync_run import (
 )
 from dashboard.models.xero_connection import ConnectionStatus, OAuthAttempt, XeroConnection
 from dashboard.models.xero_contact import (
+    ContactTwins,
     MatchDecision,
+    MatchFile,
     Verdict,
     XeroContact,
     XeroContactMapping,
@@ -36,12 +38,14 @@ __all__ = [
     "Client",
     "ClientDocument",
     "ConnectionStatus",
+    "ContactTwins",
     "DocumentStatus",
     "DraftDecision",
     "ImportDraft",
     "ItemOutcome",
     "KeyCheck",
     "MatchDecision",
+    "MatchFile",
     "OAuthAttempt",
     "Practice",
     "PracticeSalt",

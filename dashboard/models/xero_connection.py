@@ -109,6 +109,8 @@ class XeroConnection(Identified, Timestamped, Base):
     sync_due_at: Mapped[datetime | None]
     contacts_checkpoint: Mapped[datetime | None]
     fully_read_at: Mapped[datetime | None]
+    # Counts the pages that changed the mirror.
+    contacts_revision: Mapped[int] = mapped_column(default=0)
     matched_at: Mapped[datetime | None]
     health_due_at: Mapped[datetime | None]
     push_lease_owner: Mapped[str | None] = mapped_column(Short)

@@ -10,10 +10,10 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from dashboard.database import AnySession, insert_for
-from dashboard.models import XeroContact
+from dashboard.models import XeroConnection, XeroContact
 from dashboard.rules.client_fields import Values, main_phone
 from dashboard.rules.contact_text import cleaned, search_text, sort_name
 from dashboard.xero.types import ACTIVE, GDPR_REQUEST, Address, Contact
@@ -57,7 +57,7 @@ def write_page(
 ) -> list[MirrorChange]:
     """Bring the mirror up to date with one page; return what was new or different, in its order.
 
-    Rows that say the same are not written. Three statements, or one when nothing changed; part of
+    Rows that say the same are not written. Four statements, or one when nothing changed; part of
     the caller's transaction.
     """
     contacts = [_forgotten(each) if each.status == GDPR_REQUEST else each for each in contacts]
@@ -72,7 +72,12 @@ def write_page(
         return []
     held = _held(session, connection_id, [each for each in rows if each in known])
     changes = [MirrorChange(row, _before(held.get(each))) for each, row in rows.items()]
-    keys = {"practice_id": practice_id, "xero_connection_id": connection_id, "read_at": now}
+    keys = {
+        "practice_id": practice_id,
+        "xero_connection_id": connection_id,
+        "read_at": now,
+        "revision": _next_revision(session, connection_id),
+    }
     _upsert(session, [{"id": uuid4(), **keys, **change.contact} for change in changes])
     return changes
 
@@ -90,6 +95,17 @@ def active_contacts(session: AnySession, connection_id: UUID) -> int:
         )
         or 0
     )
+
+
+def _next_revision(session: AnySession, connection_id: UUID) -> int:
+    revision: int = session.execute(
+        update(XeroConnection)
+        .where(XeroConnection.id == connection_id)
+        .values(contacts_revision=XeroConnection.contacts_revision + 1)
+        .returning(XeroConnection.contacts_revision)
+        .execution_options(synchronize_session=False)
+    ).scalar_one()
+    return revision
 
 
 def _known_hashes(
