@@ -241,6 +241,36 @@ class TestDifferences:
         assert linked.email == "ada@example.com"
 
 
+class TestInXeroTwice:
+    def test_pairs_are_shown_with_reasons_and_whose_they_are(
+        self, browser: Browser, connection: XeroConnection, ada: Client, contact: XeroContact
+    ) -> None:
+        assert "No contact seems to be in Xero twice." in browser.get("/clients/in-xero-twice").text
+        twin = factories.make_contact(connection, name="ADA <Ltd>", email="office@ada.example")
+        factories.make_mapping(connection, ada, contact.xero_contact_id)
+        wiring.xero_sync().rematch(ada.practice_id)
+        text = browser.get("/clients/in-xero-twice").text
+        assert "1 pair" in text
+        assert "ADA &lt;Ltd&gt;" in text
+        assert f'linked to <a href="/clients/{ada.id}">' in text
+        assert "email" in text.partition('<p class="reason">')[2]
+        twin.contact_status = "ARCHIVED"
+        db.session.commit()
+        assert "No contact seems to be in Xero twice." in browser.get("/clients/in-xero-twice").text
+
+    def test_a_stranger_sees_nothing_of_it(
+        self,
+        browser_of: Callable[[User], Browser],
+        stranger: User,
+        practice: Practice,
+        connection: XeroConnection,
+    ) -> None:
+        for _ in range(2):
+            factories.make_contact(connection, name="Ada Ltd", email="office@ada.example")
+        wiring.xero_sync().rematch(practice.id)
+        assert "Ada Ltd" not in browser_of(stranger).get("/clients/in-xero-twice").text
+
+
 class TestLinking:
     def test_contacts_are_found_by_the_clients_name(
         self, browser: Browser, ada: Client, contact: XeroContact
