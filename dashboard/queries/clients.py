@@ -24,7 +24,7 @@ from dashboard.models import (
     XeroFilePush,
     client_tags,
 )
-from dashboard.queries.documents import needing_attention
+from dashboard.queries.documents import clients_needing_attention, needing_attention
 from dashboard.queries.keyset import Cursor, after_name
 from dashboard.rules.client_fields import FIELDS, main_phone
 
@@ -125,16 +125,24 @@ def page(
     q: str = "",
     tag: str = "",
     linked: bool | None = None,
+    archived: bool = False,
+    attention: bool = False,
     limit: int = 50,
     cursor: Cursor | None = None,
 ) -> ClientPage:
-    """Return one page of clients by name; six queries, however many rows.
+    """Return one page of clients by name; six or seven queries, however many rows.
 
     Each word of `q` is looked for in name and e-mail, `tag` is a tag's name, `linked` whether the
-    client has a Xero contact. Raises `UnknownCursor` for a cursor that was not made here.
+    client has a Xero contact; `archived` leaves those whose contact was archived or erased, and
+    `attention` those with a document that needs a person. Raises `UnknownCursor` for a cursor that
+    was not made here.
     """
     connection_id = _connection_shown(session, practice_id)
     wanted = _wanted(practice_id, connection_id, q, tag, linked)
+    if archived:
+        wanted.append(Client.id.in_(_with_lost_contacts(connection_id)))
+    if attention:
+        wanted.append(Client.id.in_(clients_needing_attention(session, practice_id)))
     total = session.scalar(select(func.count()).select_from(Client).where(*wanted))
     statement = _rows(connection_id).where(*wanted).order_by(Client.name, Client.id)
     if cursor is not None:
@@ -221,6 +229,23 @@ def _wanted(
         )
         conditions.append(is_linked if linked else ~is_linked)
     return conditions
+
+
+def _with_lost_contacts(connection_id: UUID | None) -> Select[UUID]:
+    return (
+        select(XeroContactMapping.client_id)
+        .join(
+            XeroContact,
+            and_(
+                XeroContact.xero_connection_id == XeroContactMapping.xero_connection_id,
+                XeroContact.xero_contact_id == XeroContactMapping.xero_contact_id,
+            ),
+        )
+        .where(
+            XeroContactMapping.xero_connection_id == connection_id,
+            XeroContact.contact_status != ACTIVE_CONTACT,
+        )
+    )
 
 
 def _found_by(q: str) -> list[ColumnElement[bool]]:

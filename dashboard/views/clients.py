@@ -36,7 +36,11 @@ from jobs.queue import poke
 
 pages = Blueprint("clients", __name__, url_prefix="/clients")
 
-LINKED = {"linked": True, "unlinked": False}
+LINKS: dict[str, dict[str, bool]] = {
+    "linked": {"linked": True},
+    "unlinked": {"linked": False},
+    "archived": {"archived": True},
+}
 FIELD_WORDS = {
     "name": ("a", "name"),
     "email": ("an", "email"),
@@ -53,8 +57,8 @@ CHOICES_SHOWN = 20
 def page() -> str:
     """The practice's clients by name."""
     wanted = page_args()
-    asked = {name: request.args.get(name, "").strip() for name in ("q", "tag", "xero")}
-    if asked["xero"] not in {"", *LINKED}:
+    asked = {name: request.args.get(name, "").strip() for name in ("q", "tag", "xero", "attention")}
+    if asked["xero"] not in {"", *LINKS}:
         raise InvalidInput("There is no such filter.", "Choose one from the list.", field="xero")
     with readable_cursor():
         found = clients.page(
@@ -62,7 +66,8 @@ def page() -> str:
             current_practice_id(),
             q=asked["q"],
             tag=asked["tag"],
-            linked=LINKED.get(asked["xero"]),
+            attention=bool(asked["attention"]),
+            **LINKS.get(asked["xero"], {}),
             limit=wanted.limit,
             cursor=wanted.cursor,
         )
