@@ -89,7 +89,9 @@ class ContactMatches:
         if not self.is_stale(connection_id):
             self._session.commit()
             return True
-        busy = any(unfinished_run(self._session, practice_id, kind) for kind in RunKind)
+        runs = [unfinished_run(self._session, practice_id, kind) for kind in RunKind]
+        # One that waits for a person's word may do so for days.
+        busy = any(run is not None and run.held_at is None for run in runs)
         size = self._contacts(connection_id) + self._clients(practice_id)
         self._session.commit()
         if busy or size > SMALL:

@@ -99,7 +99,8 @@ class Card:
 def card_of(practice_id: UUID, summary: ConnectionSummary) -> Card:
     """Return the card for the practice's connection; four queries."""
     run = sync_runs.latest(db.session, practice_id, RunKind.CONTACT_SYNC)
-    reading = run if run is not None and not run.is_final else None
+    # A check that stopped and asks has the banner of every page.
+    reading = run if run is not None and not run.is_final and run.held_at is None else None
     counts = documents.counts(db.session, practice_id)
     today = start_of_day(place_of_request(utcnow()))
     filed_today = documents.filed_since(db.session, practice_id, today)

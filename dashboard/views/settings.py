@@ -50,7 +50,7 @@ EDIT_CHOICES = (
     ("ours", "Keep ours"),
 )
 BRAKE_CHOICES = tuple(
-    (str(percent), f"more than {percent} % of the linked clients" if percent < 100 else "never")  # noqa: PLR2004 - all of them
+    (str(percent), f"more than {percent} % of clients" if percent < 100 else "never")  # noqa: PLR2004 - all of them
     for percent in PERCENTS
 )
 

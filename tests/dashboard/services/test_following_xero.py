@@ -272,6 +272,11 @@ class TestBrake:
         assert held.open_alerts() == []
         assert held.check().id != run_id
 
+    def test_the_preview_is_compared_anew_all_the_same(self, held: Scene) -> None:
+        make_client(held.connection_practice(), name="Somebody new")
+        wiring.clients().create(held.practice_id, {"name": "Somebody else"})
+        assert held.service().refresh_matches_if_stale(held.practice_id)
+
     def test_cancelled_it_leaves_the_clients_too(self, held: Scene) -> None:
         run_id = held.run().id
         held.service().cancel(held.practice_id, run_id, held.admin_id)
