@@ -44,6 +44,7 @@ from dashboard.services.leaving import Leaving
 from dashboard.services.organisation_comparison import OrganisationComparison
 from dashboard.services.practices import PracticeService
 from dashboard.services.preferences import PreferenceService
+from dashboard.services.sync_brake import SyncBrake
 from dashboard.services.token_custody import TokenCustody
 from dashboard.services.turn import nobody_waits
 from dashboard.services.virus_scan import ClamdScanner
@@ -279,6 +280,11 @@ def xero_sync() -> XeroSyncService:
         should_stop=outside().should_stop,
         others_wait=outside().others_wait,
     )
+
+
+def sync_brake() -> SyncBrake:
+    """Return the service that takes a person's answer to a contact check that stopped."""
+    return SyncBrake(session=db.session, alerts=alerts(), clock=utcnow)
 
 
 def key_checks() -> KeyChecks:

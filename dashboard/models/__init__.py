@@ -23,7 +23,9 @@ from dashboard.models.sync_run import (
 from dashboard.models.xero_calls import CallPurpose, XeroCalls
 from dashboard.models.xero_connection import ConnectionStatus, OAuthAttempt, XeroConnection
 from dashboard.models.xero_contact import (
+    ContactTwins,
     MatchDecision,
+    MatchFile,
     Verdict,
     XeroContact,
     XeroContactMapping,
@@ -38,12 +40,14 @@ __all__ = [
     "Client",
     "ClientDocument",
     "ConnectionStatus",
+    "ContactTwins",
     "DocumentStatus",
     "DraftDecision",
     "ImportDraft",
     "ItemOutcome",
     "KeyCheck",
     "MatchDecision",
+    "MatchFile",
     "OAuthAttempt",
     "Practice",
     "PracticeSalt",

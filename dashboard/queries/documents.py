@@ -269,6 +269,14 @@ def needing_attention(
     return {row[0]: row[1] for row in session.execute(chosen)}
 
 
+def clients_needing_attention(session: AnySession, practice_id: UUID) -> Select[UUID]:
+    """Return the statement for the clients with a document in the tab "attention"; one query."""
+    seen = shown_connection(session, practice_id)
+    return _joined(select(ClientDocument.client_id), seen, practice_id).where(
+        _tab(seen) == "attention"
+    )
+
+
 def filter_choices(session: AnySession, practice_id: UUID) -> FilterChoices:
     """Return the document types and tax years in use, sorted, years newest first; one query."""
     pairs = session.execute(

@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 import flask_babel
 
 from dashboard.models import RunKind, RunStatus
 from dashboard.queries.stamps import runs_stamp
 from dashboard.queries.sync_runs import ItemRow, RunRow
-from dashboard.rules.status_words import StatusWord, run_word
+from dashboard.rules.status_words import RUN_HELD, StatusWord, run_word
 from dashboard.rules.undo import may_still_undo
 from dashboard.rules.waiting_sentences import wait_sentence
 from dashboard.views import filters
@@ -28,8 +27,9 @@ UNDOABLE_KINDS = (RunKind.IMPORT.value, RunKind.CONTACT_SYNC.value)
 STEPS = {
     RunKind.IMPORT.value: ("Read", "Match", "Create, link and tag"),
     RunKind.UNDO.value: ("Prepare", "Take back"),
-    RunKind.CONTACT_SYNC.value: ("Read", "Match"),
+    RunKind.CONTACT_SYNC.value: ("Read", "Update clients", "Match"),
 }
+CHECK_STEPS = ("read", "follow", "match")
 
 EAGER = timedelta(minutes=1)
 # A guess at the time left is worth showing only after a tenth of the work and ten seconds.
@@ -81,7 +81,12 @@ class RunView:
     @property
     def word(self) -> StatusWord:
         """How it stands."""
-        return run_word(self.run.status)
+        return RUN_HELD if self.is_held else run_word(self.run.status)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it stopped and waits for a person's word."""
+        return self.run.held_at is not None
 
     @property
     def by(self) -> str:
@@ -138,14 +143,10 @@ class RunView:
         names = STEPS[self.run.kind]
         if self.is_finished:
             return [(name, "done") for name in names]
-        at = len(names) - 1 if not self.is_check or self._has_read_all else 0
+        at = CHECK_STEPS.index(self.run.step) if self.is_check else len(names) - 1
         states = ["done" if place < at else "next" for place in range(len(names))]
         states[at] = "now"
         return list(zip(names, states, strict=True))
-
-    @property
-    def _has_read_all(self) -> bool:
-        return bool(self.run.total) and self.run.done >= cast(int, self.run.total)
 
     @property
     def time_left(self) -> str | None:

@@ -29,6 +29,7 @@ from dashboard.queries.connections import ConnectionSummary
 from dashboard.rules.file_naming import BASE_FOLDER
 from dashboard.rules.organisation_change import comparison_sentence, question
 from dashboard.rules.permissions import PERMISSIONS, is_granted
+from dashboard.rules.sync_brake import PERCENTS
 from dashboard.rules.waiting_sentences import wait_sentence
 from dashboard.services.refusals import ChoiceNeeded, ConnectionNotUsable, NotConnected
 from dashboard.views import guards
@@ -50,6 +51,16 @@ from jobs.queue import poke
 logger = logging.getLogger(__name__)
 
 pages = Blueprint("settings", __name__)
+
+EDIT_CHOICES = (
+    ("ask", "Ask: keep ours, and show both on the client’s page"),
+    ("xero", "Xero’s value replaces ours; the run keeps what it was"),
+    ("ours", "Keep ours"),
+)
+BRAKE_CHOICES = tuple(
+    (str(percent), f"more than {percent} % of clients" if percent < 100 else "never")  # noqa: PLR2004 - all of them
+    for percent in PERCENTS
+)
 
 
 @pages.get("/settings")
@@ -77,6 +88,8 @@ def page() -> str:
         just_connected=browser_session.pop("just_connected", None),
         ask=_whom_to_ask(),
         folder=_folder_name(summary),
+        edit_choices=EDIT_CHOICES,
+        brake_choices=BRAKE_CHOICES,
     )
 
 
@@ -146,11 +159,15 @@ def check_now() -> Response:
 @pages.post("/settings/preferences")
 @admin_required
 def save_preferences() -> Response:
-    """Save the three switches of the form."""
-    wanted = {
+    """Save the form; a choice that was not sent stays as it is."""
+    wanted: dict[str, object] = {
         name: name in request.form
         for name in ("auto_sync_contacts", "push_documents_to_xero", "create_year_folders")
     }
+    if "edited_fields" in request.form:
+        wanted["edited_fields"] = request.form["edited_fields"]
+    if "brake_percent" in request.form:
+        wanted["brake_percent"] = request.form.get("brake_percent", type=int)
     wiring.preferences().update_settings(current_practice_id(), wanted)
     flash("Preferences saved.", "success")
     poke("file-push", current_practice_id())

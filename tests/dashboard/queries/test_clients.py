@@ -106,6 +106,10 @@ class TestPage:
             detail = clients.one(session, practice.id, row.id)
             assert detail is not None
             assert detail.client.documents_needing_attention == counts.attention
+        wanted = clients.page(session, practice.id, attention=True).rows
+        assert [row.name for row in wanted] == ["A", "C"]
+        lost = clients.page(session, practice.id, archived=True).rows
+        assert [row.name for row in lost] == ["C"]
 
     def test_the_number_of_queries_does_not_grow_with_the_rows(
         self, session: AnySession, connection: XeroConnection, practice: Practice

@@ -103,6 +103,17 @@ class TestPreferences:
         assert settings["push_documents_to_xero"] is False
         assert "Preferences saved." in browser.get("/settings").text
 
+    def test_the_form_saves_who_wins_and_when_to_ask(
+        self, browser: Browser, connection: XeroConnection
+    ) -> None:
+        choices = {"edited_fields": "xero", "brake_percent": "50"}
+        browser.post("/settings/preferences", choices)
+        db.session.refresh(connection)
+        assert (connection.edited_fields, connection.brake_percent) == ("xero", 50)
+        wrong = {"edited_fields": "nobody", "brake_percent": "50"}
+        assert browser.post("/settings/preferences", wrong).status_code == 422
+        assert browser.post("/settings/preferences", {"brake_percent": "0"}).status_code == 422
+
     def test_staff_only_read_them(
         self, browser_of: Callable[[User], Browser], colleague: User, connection: XeroConnection
     ) -> None:
