@@ -25,6 +25,7 @@ from uuid import UUID
 import redis
 
 from dashboard.rules.phase import CONTACT_SYNC_EVERY, HEALTH_EVERY, first_slot
+from dashboard.services.connection_truth import NOTE_EVERY
 from dashboard.services.push_claims import LEASE as PUSH_LEASE
 from dashboard.services.run_lease import LEASE as RUN_LEASE
 from dashboard.services.turn import Turn
@@ -64,6 +65,7 @@ class Practice:
     check_due: float = 0.0
     waits_until: float = 0.0
     leased_until: float = 0.0
+    last_good_call: float = 0.0
 
 
 @dataclass
@@ -159,7 +161,8 @@ class Day:
     def _found_due(self, kind: str) -> list[Practice]:
         if kind == "push":
             found = [one for one in self.loaded + self.heavy if one.documents > 0]
-            return [o for o in found if max(o.waits_until, o.leased_until) <= self.now]
+            free = [one for one in found if max(one.waits_until, one.leased_until) <= self.now]
+            return sorted(free, key=lambda one: one.last_good_call)
         waiting, found = self._due[kind], []
         while waiting and waiting[0][0] <= self.now:
             found.append(heapq.heappop(waiting)[2])
@@ -173,7 +176,10 @@ class Day:
         if (kind, practice.id) in self.queued:
             return
         self.queued.add((kind, practice.id))
-        self.queue.append((kind, practice))
+        if kind == "push":
+            self.queue.append((kind, practice))
+        else:
+            self.queue.appendleft((kind, practice))
         self._hand_out()
 
     def _hand_out(self) -> None:
@@ -272,6 +278,8 @@ class Day:
                 practice.leased_until = self.now + PUSH_LEASE.total_seconds()
                 for _ in range(CALLS_OF_A_DOCUMENT):
                     yield from self._call(practice.tenant_id, Priority.PUSH)
+                if self.now - practice.last_good_call > NOTE_EVERY.total_seconds():
+                    practice.last_good_call = self.now
                 practice.documents -= 1
                 practice.filed += 1
         except XeroMustWait as wait:
@@ -364,10 +372,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=64)
     parser.add_argument("--hours", type=float, default=24.0)
     parser.add_argument("--loaded", type=int, default=200, help="practices with equal backlogs")
-    parser.add_argument("--documents", type=int, default=200, help="of each of these")
+    parser.add_argument("--documents", type=int, default=400, help="of each of these")
     parser.add_argument("--heavy", type=int, default=10, help="with more than a day's documents")
     parser.add_argument("--backlog-at", type=float, default=10.0, metavar="HOUR")
-    parser.add_argument("--compare-after", type=float, default=480.0, metavar="SECONDS")
+    parser.add_argument("--compare-after", type=float, default=1200.0, metavar="SECONDS")
     parser.add_argument("--second-pages", type=float, default=0.02)
     parser.add_argument("--killed", type=float, default=0.01, help="part of calls")
     parser.add_argument("--seed", type=int, default=4)
