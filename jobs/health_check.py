@@ -11,7 +11,7 @@ from jobs.sweeping import sweep_for
 
 def sweep() -> None:
     """Queue a check for every connection whose hour is over, and an end for consents left open."""
-    sweep_for("health-check", due.connections_to_check)
+    sweep_for("health-check", due.connections_to_check, at_front=True)
     sweep_for("consent-return", due.consents_to_give_back)
 
 

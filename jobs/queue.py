@@ -69,17 +69,18 @@ def poke(kind: str, id: UUID | str) -> bool:
     return poke_all(kind, [id]) == 1
 
 
-def poke_all(kind: str, ids: Iterable[UUID | str]) -> int:
+def poke_all(kind: str, ids: Iterable[UUID | str], *, at_front: bool = False) -> int:
     """Poke for each of *ids*; return how many nudges lie in the queue when it is done.
 
-    An id that still waits there is not queued a second time. Two callers at once may queue it
-    twice, which costs one look at the database.
+    *at_front* is for what is short and comes by the clock. An id that still waits there is not
+    queued a second time. Two callers at once may queue it twice, which costs one look at the
+    database.
     """
     wanted = [str(id) for id in ids]
     if not wanted:
         return 0
     try:
-        _enqueue_missing(_redis(), kind, wanted)
+        _enqueue_missing(_redis(), kind, wanted, at_front)
     except redis.RedisError as problem:
         logger.warning(
             "Redis did not take %s pokes of kind %s (%s); the sweeps will find the rows",
@@ -111,7 +112,7 @@ def workers_alive(now: datetime | None = None) -> int:
     return sum(1 for beat, state in signs if beat is not None and _is_alive(beat, state, moment))
 
 
-def _enqueue_missing(connection: redis.Redis, kind: str, ids: list[str]) -> None:
+def _enqueue_missing(connection: redis.Redis, kind: str, ids: list[str], at_front: bool) -> None:
     queue = JsonQueue(connection=connection)
     markers = [_marker(kind, id) for id in ids]
     remembered: list[bytes | None] = connection.mget(markers)  # type: ignore[assignment]
@@ -138,6 +139,7 @@ def _enqueue_missing(connection: redis.Redis, kind: str, ids: list[str]) -> None
                     failure_ttl=FAILURE_SECONDS,
                     description=f"{kind} {id}",
                     job_id=job_id,
+                    at_front=at_front,
                 )
             )
         queue.enqueue_many(jobs, pipeline=pipeline)

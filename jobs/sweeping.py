@@ -15,7 +15,7 @@ from jobs.queue import poke_all
 Due = Callable[[Session, datetime], Sequence[UUID] | Sequence[str]]
 
 
-def sweep_for(kind: str, due: Due) -> int:
+def sweep_for(kind: str, due: Due, *, at_front: bool = False) -> int:
     """Poke with *kind* for every id that *due* names now; return how many there were."""
     token = reading_only.set(True)
     try:
@@ -23,4 +23,4 @@ def sweep_for(kind: str, due: Due) -> int:
         db.session.rollback()
     finally:
         reading_only.reset(token)
-    return poke_all(kind, ids)
+    return poke_all(kind, ids, at_front=at_front)

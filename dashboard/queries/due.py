@@ -115,7 +115,7 @@ def practices_to_push(session: AnySession, now: datetime) -> Sequence[UUID]:
 
     Not named: documents of clients whose contact is missing or not active, of practices that
     switched sending off, and of connections that do not work, that Xero asked to wait, or whose
-    person did not allow us to add files.
+    person did not allow us to add files. Who was served last comes last.
     """
     unfinished = or_(
         XeroFilePush.status.in_([PushStatus.PENDING, PushStatus.UPLOADING]),
@@ -219,23 +219,26 @@ def _practices_with_pushes(
         ClientDocument.id == XeroFilePush.document_id,
         ClientDocument.status == DocumentStatus.ACCEPTED,
     )
+    is_due = exists().where(
+        XeroFilePush.xero_connection_id == XeroConnection.id,
+        state,
+        _over(XeroFilePush.not_before, now),
+        _over(XeroFilePush.lease_until, now),
+        is_accepted,
+        has_a_contact,
+    )
+    # One look for each practice, however many documents wait in it; who was served last comes last.
     return session.scalars(
-        select(XeroFilePush.practice_id)
-        .join(XeroConnection, XeroConnection.id == XeroFilePush.xero_connection_id)
+        select(XeroConnection.practice_id)
         .where(
-            state,
-            _over(XeroFilePush.not_before, now),
-            _over(XeroFilePush.lease_until, now),
             XeroConnection.status == ConnectionStatus.ACTIVE,
             XeroConnection.push_documents_to_xero.is_(True),
             XeroConnection.allows(FILES_SCOPE),
             _over(XeroConnection.waits_until, now),
             _over(XeroConnection.push_lease_until, now),
-            is_accepted,
-            has_a_contact,
+            is_due,
         )
-        .group_by(XeroFilePush.practice_id)
-        .order_by(func.min(XeroFilePush.created_at))
+        .order_by(XeroConnection.last_good_call_at.nulls_first())
         .limit(AT_MOST)
     ).all()
 

@@ -69,8 +69,21 @@ class Priority(Enum):
 
     @property
     def leaves_of_app_minute(self) -> float:
-        """The same of the app's minute, the only limit of the calls that name no organisation."""
-        return {Priority.DISCONNECT: 0.1, Priority.PERSON: 0.2}.get(self, self.leaves)
+        """The same of the app's minute, which all practices share.
+
+        Here documents leave more than contacts: some practices' backlog must not stop the checks of
+        all others, which are few and come by the clock.
+        """
+        return _LEFT_OF_APP_MINUTE[self]
+
+
+_LEFT_OF_APP_MINUTE = {
+    Priority.TOKEN: 0.0,
+    Priority.DISCONNECT: 0.1,
+    Priority.PERSON: 0.2,
+    Priority.SYNC: 1.0,
+    Priority.PUSH: 2.0,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,14 @@ class TestPoke:
         assert queue.count == 1000
         assert {job.args[0] for job in queue.jobs} == {str(id) for id in ids}
 
+    def test_what_comes_by_the_clock_goes_first(self, queue: JsonQueue) -> None:
+        poke("file-push", PRACTICE)
+        poke_all("contact-sync", [PRACTICE], at_front=True)
+        assert [job.func_name for job in queue.jobs] == [
+            FUNCTIONS["contact-sync"],
+            FUNCTIONS["file-push"],
+        ]
+
 
 class TestRedisDown:
     def test_a_poke_says_so_in_one_line_and_raises_nothing(

@@ -296,6 +296,20 @@ class TestPracticesToPush:
             make_push(connection)
         assert due.practices_to_push(session, NOW) == [connection.practice_id]
 
+    def test_a_practice_is_named_once_and_who_was_served_last_comes_last(
+        self, session: AnySession, connection: XeroConnection
+    ) -> None:
+        moments = (NOW, None, BEFORE)
+        connections = [
+            factories.make_connection(factories.make_practice(), last_good_call_at=moment)
+            for moment in moments
+        ]
+        for other in connections:
+            for _ in range(2):
+                make_push(other)
+        served_now, never_served, served_before = [one.practice_id for one in connections]
+        assert due.practices_to_push(session, NOW) == [never_served, served_before, served_now]
+
 
 class TestPracticesToRetry:
     @pytest.mark.parametrize(

@@ -206,13 +206,13 @@ class TestReserve:
     @pytest.mark.parametrize(
         ("used", "waits", "goes"),
         [
-            (250, Priority.SYNC, Priority.PUSH),
-            (275, Priority.PUSH, Priority.PERSON),
+            (250, Priority.PUSH, Priority.SYNC),
+            (275, Priority.SYNC, Priority.PERSON),
             (295, Priority.PERSON, Priority.DISCONNECT),
             (298, Priority.DISCONNECT, Priority.TOKEN),
         ],
     )
-    def test_of_the_apps_minute_too(
+    def test_of_the_apps_minute_a_backlog_of_documents_leaves_most(
         self, make_governor: MakeGovernor, used: int, waits: Priority, goes: Priority
     ):
         governor = make_governor(limits=Limits(app_minute=300), reserve=Reserve())
