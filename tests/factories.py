@@ -24,6 +24,7 @@ from dashboard.models import (
     XeroConnection,
     XeroContact,
     XeroContactMapping,
+    XeroFilePush,
 )
 
 PASSWORD = "a long enough password"
@@ -142,4 +143,19 @@ def make_document(client: Client, **values: Any) -> ClientDocument:
     }
     return _saved(
         ClientDocument(practice_id=client.practice_id, client_id=client.id, **{**given, **values})
+    )
+
+
+def make_push(connection: XeroConnection, document: ClientDocument, **values: Any) -> XeroFilePush:
+    """Return the stored promise to file *document* in the connection's organisation."""
+    return _saved(
+        XeroFilePush(
+            practice_id=document.practice_id,
+            xero_connection_id=connection.id,
+            document_id=document.id,
+            client_id=document.client_id,
+            content_sha256=document.content_sha256,
+            size=document.size,
+            **values,
+        )
     )

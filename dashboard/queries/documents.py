@@ -48,7 +48,7 @@ from dashboard.models import (
 )
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.queries.keyset import before_moment
-from dashboard.queries.stamps import WayFacts
+from dashboard.queries.stamps import WayFacts, with_way
 from dashboard.rules.permissions import FILES, is_granted
 from dashboard.rules.push_sentences import PushCause
 from dashboard.rules.retry_policy import MAX_RETRIES
@@ -497,32 +497,10 @@ def _rows(seen: Shown, practice_id: UUID) -> AnySelect:
 
 
 def _joined(wanted: AnySelect, seen: Shown, practice_id: UUID) -> AnySelect:
-    return (
-        wanted.select_from(ClientDocument)
-        .join(Client, Client.id == ClientDocument.client_id)
-        .outerjoin(
-            XeroFilePush,
-            and_(
-                XeroFilePush.document_id == ClientDocument.id,
-                XeroFilePush.xero_connection_id == seen.id,
-            ),
-        )
-        .outerjoin(
-            XeroContactMapping,
-            and_(
-                XeroContactMapping.client_id == ClientDocument.client_id,
-                XeroContactMapping.xero_connection_id == seen.id,
-            ),
-        )
-        .outerjoin(
-            XeroContact,
-            and_(
-                XeroContact.xero_connection_id == seen.id,
-                XeroContact.xero_contact_id == XeroContactMapping.xero_contact_id,
-            ),
-        )
-        .where(ClientDocument.practice_id == practice_id)
+    documents = wanted.select_from(ClientDocument).join(
+        Client, Client.id == ClientDocument.client_id
     )
+    return with_way(documents, seen.id).where(ClientDocument.practice_id == practice_id)
 
 
 def _filtered(

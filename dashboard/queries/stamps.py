@@ -11,11 +11,11 @@ import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, select
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from dashboard.clock import utcnow
 from dashboard.database import AnySession
@@ -38,6 +38,7 @@ from dashboard.rules.status_words import CONFIRMED_FOR
 
 # A session, or a connection of its own for this one query.
 Reader: TypeAlias = AnySession | Connection
+AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,36 @@ WORD_COLUMNS = (
 )
 
 
+def with_way(documents: AnySelect, connection_id: UUID | InstrumentedAttribute[UUID]) -> AnySelect:
+    """Return a statement on documents that also holds, where there are any, push and contact.
+
+    Of one connection, and outer joins all: a document without them stays.
+    """
+    return (
+        documents.outerjoin(
+            XeroFilePush,
+            and_(
+                XeroFilePush.document_id == ClientDocument.id,
+                XeroFilePush.xero_connection_id == connection_id,
+            ),
+        )
+        .outerjoin(
+            XeroContactMapping,
+            and_(
+                XeroContactMapping.client_id == ClientDocument.client_id,
+                XeroContactMapping.xero_connection_id == connection_id,
+            ),
+        )
+        .outerjoin(
+            XeroContact,
+            and_(
+                XeroContact.xero_connection_id == connection_id,
+                XeroContact.xero_contact_id == XeroContactMapping.xero_contact_id,
+            ),
+        )
+    )
+
+
 def _shown_connection() -> ColumnElement[UUID]:
     """Return the id of the connection that pages show: the current one, else the one left last."""
     shown = aliased(XeroConnection, name="shown")
@@ -165,34 +196,13 @@ _NEWER = (
     .correlate(User)
     .scalar_subquery()
 )
-_WAYS = (
+_WAYS = with_way(
     select(*WAY_COLUMNS, _NEWER)
     .select_from(User)
     .join(ClientDocument, ClientDocument.practice_id == User.practice_id)
-    .outerjoin(XeroConnection, XeroConnection.id == _shown_connection())
-    .outerjoin(
-        XeroFilePush,
-        and_(
-            XeroFilePush.document_id == ClientDocument.id,
-            XeroFilePush.xero_connection_id == XeroConnection.id,
-        ),
-    )
-    .outerjoin(
-        XeroContactMapping,
-        and_(
-            XeroContactMapping.client_id == ClientDocument.client_id,
-            XeroContactMapping.xero_connection_id == XeroConnection.id,
-        ),
-    )
-    .outerjoin(
-        XeroContact,
-        and_(
-            XeroContact.xero_connection_id == XeroConnection.id,
-            XeroContact.xero_contact_id == XeroContactMapping.xero_contact_id,
-        ),
-    )
-    .where(_WHO, ClientDocument.id.in_(bindparam("ids", expanding=True)))
-)
+    .outerjoin(XeroConnection, XeroConnection.id == _shown_connection()),
+    XeroConnection.id,
+).where(_WHO, ClientDocument.id.in_(bindparam("ids", expanding=True)))
 _HEADER = (
     select(*WORD_COLUMNS, Alert.id, Alert.updated_at)
     .select_from(User)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from dashboard.database import db
-from dashboard.models import CallPurpose, Practice, PushStatus, XeroCalls, XeroFilePush
+from dashboard.models import CallPurpose, Practice, PushStatus, XeroCalls
 from dashboard.queries import activity
 from dashboard.queries.activity import DayRow
 from dashboard.views.filters import BRITISH, Place, last_midnights
@@ -43,17 +43,7 @@ def test_each_filing_and_call_counts_on_its_day(practice: Practice, session: Ses
     ):
         client = factories.make_client(practice)
         document = factories.make_document(client)
-        push = XeroFilePush(
-            practice_id=practice.id,
-            xero_connection_id=connection.id,
-            document_id=document.id,
-            client_id=client.id,
-            content_sha256=document.content_sha256,
-            size=document.size,
-            status=status,
-            pushed_at=moment,
-        )
-        session.add(push)
+        factories.make_push(connection, document, status=status, pushed_at=moment)
     for hour, tenant_id, purpose in (
         (8, connection.xero_tenant_id, CallPurpose.SYNC),
         (8, connection.xero_tenant_id, CallPurpose.PUSH),

@@ -8,7 +8,7 @@ import pytest
 
 from dashboard.clock import utcnow
 from dashboard.database import db
-from dashboard.models import DocumentStatus, Practice, User, XeroConnection, XeroFilePush
+from dashboard.models import DocumentStatus, Practice, User, XeroConnection
 from tests import factories
 from tests.support.browser import Browser
 from tests.support.statements import counted
@@ -43,16 +43,7 @@ def add_documents(practice: Practice, connection: XeroConnection, number: int) -
         document = factories.make_document(
             client, status=DocumentStatus.ACCEPTED, decided_at=utcnow()
         )
-        push = XeroFilePush(
-            practice_id=practice.id,
-            xero_connection_id=connection.id,
-            document_id=document.id,
-            client_id=client.id,
-            content_sha256=document.content_sha256,
-            size=document.size,
-        )
-        db.session.add(push)
-        db.session.commit()
+        factories.make_push(connection, document)
 
 
 def cost(browser: Browser, page: str) -> int:

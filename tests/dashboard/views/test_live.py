@@ -91,14 +91,7 @@ def office(practice: Practice, admin: User, session: Session) -> Office:
     document = factories.make_document(
         client, status=DocumentStatus.ACCEPTED, decided_at=utcnow(), decided_by_id=admin.id
     )
-    push = XeroFilePush(
-        practice_id=practice.id,
-        xero_connection_id=connection.id,
-        document_id=document.id,
-        client_id=client.id,
-        content_sha256=document.content_sha256,
-        size=document.size,
-    )
+    push = factories.make_push(connection, document)
     run = SyncRun(
         practice_id=practice.id,
         xero_connection_id=connection.id,
@@ -108,7 +101,7 @@ def office(practice: Practice, admin: User, session: Session) -> Office:
         started_at=utcnow(),
     )
     draft = ImportDraft(practice_id=practice.id, xero_connection_id=connection.id)
-    session.add_all([push, run, draft])
+    session.add_all([run, draft])
     session.commit()
     return Office(connection, document, push, run, draft, admin)
 

@@ -298,17 +298,7 @@ def waiting_document(connection: XeroConnection, practice: Practice) -> XeroFile
     client = factories.make_client(practice)
     factories.make_mapping(connection, client, str(uuid4()))
     document = factories.make_document(client, status=DocumentStatus.ACCEPTED, decided_at=NOW)
-    push = XeroFilePush(
-        practice_id=practice.id,
-        xero_connection_id=connection.id,
-        document_id=document.id,
-        client_id=client.id,
-        content_sha256=document.content_sha256,
-        size=document.size,
-    )
-    db.session.add(push)
-    db.session.commit()
-    return push
+    return factories.make_push(connection, document)
 
 
 class TestPanel:
