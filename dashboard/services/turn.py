@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-WHILE_OTHERS_WAIT = timedelta(seconds=1)
+WHILE_OTHERS_WAIT = timedelta(seconds=0.5)
 
 
 class Turn:
-    """Lasts *longest*, or a second if *others_wait* by then; at least one piece of work is done."""
+    """Lasts *longest*, or half a second if *others_wait* by then; at least one piece of work is done."""
 
     def __init__(
         self, clock: Callable[[], datetime], longest: timedelta, others_wait: Callable[[], bool]

@@ -75,6 +75,7 @@ class Findings:
     syncs: int = 0
     worst_start: float = 0.0
     syncs_that_waited: int = 0
+    begun: Counter[int] = field(default_factory=Counter)
     by_the_clock: Counter[int] = field(default_factory=Counter)
     killed: int = 0
     waits: Counter[str] = field(default_factory=Counter)
@@ -250,6 +251,7 @@ class Day:
 
     def _started(self, practice: Practice) -> None:
         """Measure against the turn; a sync that Xero's limits held up has its own figure."""
+        self.found.begun[int(self.now)] += 1
         if not practice.parked and practice.last_sync != practice.sync_due:
             self.found.syncs += 1
             late = self.now - practice.sync_due
@@ -330,10 +332,8 @@ def report_of(day: Day, took: float) -> Report:
     """Return what the day showed."""
     found, judge, options = day.found, day.judge, day.options
     report = Report(f"{options.practices} practices, {options.workers} workers, {options.hours} h")
-    seconds = range(int(CONTACT_SYNC_EVERY.total_seconds()), int(options.hours * 3600))
-    loads = [found.by_the_clock[second] for second in seconds]
-    mean = sum(loads) / len(loads)
-    busiest = max(loads) / mean
+    mean, busiest = _load(found.begun, options.hours)
+    calls, busiest_calls = _load(found.by_the_clock, options.hours)
     report.facts["calls, of them by the clock"] = f"{judge.calls}, {found.by_the_clock.total()}"
     report.facts["over the limit: minute, day, app, at once"] = ", ".join(
         str(judge.over[name]) for name in ("minute", "day", "app minute", "at once")
@@ -343,8 +343,9 @@ def report_of(day: Day, took: float) -> Report:
     )
     report.facts["syncs on their turn, latest start"] = f"{found.syncs}, {found.worst_start:.1f} s"
     report.facts["syncs that Xero's limits held up"] = found.syncs_that_waited
-    report.facts["busiest second over the mean"] = f"{busiest:.2f} (mean {mean:.1f} calls)"
-    report.facts["share of the app's minute by the clock"] = f"{mean * 60 / 10_000:.1%}"
+    report.facts["syncs in the busiest second, by the mean"] = f"{busiest:.2f} (mean {mean:.1f})"
+    report.facts["the same of calls, checks included"] = f"{busiest_calls:.2f} (mean {calls:.1f})"
+    report.facts["syncs, as a part of the app's minute"] = f"{mean * 60 / 10_000:.1%}"
     report.facts["Jain index of equally loaded practices"] = f"{found.jain:.4f}"
     report.facts["callers killed"] = found.killed
     report.facts["waits"] = dict(found.waits)
@@ -363,6 +364,14 @@ def report_of(day: Day, took: float) -> Report:
     if options.heavy and options.hours >= 14:
         report.expect(found.parked > 0, "no full day parked a practice")
     return report
+
+
+def _load(counts: Counter[int], hours: float) -> tuple[float, float]:
+    """Return the mean of a second, and the busiest second as a multiple of it."""
+    seconds = range(int(CONTACT_SYNC_EVERY.total_seconds()), int(hours * 3600))
+    loads = [counts[second] for second in seconds]
+    mean = sum(loads) / len(loads)
+    return mean, max(loads) / mean
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -128,7 +128,7 @@ class TestContacts:
 
 
 class TestTurn:
-    def test_it_lasts_long_while_nobody_waits_and_a_second_otherwise(self) -> None:
+    def test_it_lasts_long_while_nobody_waits_and_a_moment_otherwise(self) -> None:
         now = datetime(2026, 11, 22, tzinfo=UTC)
         waiting = False
         one = Turn(lambda: now, timedelta(seconds=20), lambda: waiting)
