@@ -13,7 +13,10 @@ WHILE_OTHERS_WAIT = timedelta(seconds=0.5)
 
 
 class Turn:
-    """Lasts *longest*, or half a second if *others_wait* by then; at least one piece of work is done."""
+    """Lasts *longest*, or half a second if *others_wait* by then.
+
+    Asked before each piece of work; the first is done in any case.
+    """
 
     def __init__(
         self, clock: Callable[[], datetime], longest: timedelta, others_wait: Callable[[], bool]

@@ -173,7 +173,7 @@ class TestRetryAfter:
     def test_the_one_is_left_alone_and_the_other_is_served(self, filings: list[Filing]) -> None:
         slowed, other = filings
         waiting = slowed.accepted(slowed.client())
-        slowed.world.faults.arm("429-minute", retry_after=1)
+        slowed.world.faults.arm("429-minute", path="/files.xro/", retry_after=1)
         work(slowed)
         calls = calls_to(slowed)
         filed = other.accepted(other.client())
@@ -191,7 +191,7 @@ class TestRetryAfter:
         self, filings: list[Filing], settings: Settings, rules: LimitRules
     ) -> None:
         slowed, seconds = filings[0], 3
-        slowed.world.faults.arm("429-minute", retry_after=seconds)
+        slowed.world.faults.arm("429-minute", path="/files.xro/", retry_after=seconds)
         with (
             servers.worker(environment_of(settings)) as worker,
             servers.scheduler(environment_of(settings)),
