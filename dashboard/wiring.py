@@ -51,7 +51,7 @@ from dashboard.services.xero_auth import XeroAuthService
 from dashboard.services.xero_files import XeroFileService
 from dashboard.services.xero_sync import XeroSyncService
 from dashboard.storage import DocumentStore
-from dashboard.xero import Exchange, Governor, Limits, Priority, Transport, XeroClient, XeroOAuth
+from dashboard.xero import Governor, Limits, Priority, Transport, XeroClient, XeroOAuth
 
 EXTENSION = "chase_xero"
 HASTY_SECONDS = 6.0
@@ -63,19 +63,20 @@ class Outside:
     def __init__(self, app: Flask) -> None:
         settings = cast(Settings, app.config["SETTINGS"])
         self.cipher = TokenCipher(settings.token_master_keys)
-        self._notes = CallNotes(engine=lambda: db.engine, clock=utcnow)
+        self.notes = CallNotes(engine=lambda: db.engine, clock=utcnow)
+        self.limits = Limits(
+            minute=settings.xero_minute_limit,
+            concurrent=settings.xero_concurrent_limit,
+            day=settings.xero_day_limit,
+            app_minute=settings.xero_app_minute_limit,
+        )
         self.governor = Governor(
             cast(Redis, app.extensions["redis"]),
-            Limits(
-                minute=settings.xero_minute_limit,
-                concurrent=settings.xero_concurrent_limit,
-                day=settings.xero_day_limit,
-                app_minute=settings.xero_app_minute_limit,
-            ),
-            called_recently=self._notes.called_recently,
+            self.limits,
+            called_recently=self.notes.called_recently,
         )
         self.transport = Transport(
-            self.governor, settings.xero_api_url, on_exchange=self._note_exchange
+            self.governor, settings.xero_api_url, on_exchange=self.notes.note
         )
         # Somebody waits for these calls in front of a page: each ends sooner than a worker's.
         self.hasty_transport = Transport(
@@ -83,7 +84,7 @@ class Outside:
             settings.xero_api_url,
             adapter=self.transport.adapter,
             total_seconds=HASTY_SECONDS,
-            on_exchange=self._note_exchange,
+            on_exchange=self.notes.note,
         )
         self.oauth = XeroOAuth(
             self.transport,
@@ -97,10 +98,6 @@ class Outside:
         self.store = DocumentStore(settings.document_store_url)
         self.hasher = PasswordHasher()
         self.should_stop: Callable[[], bool] = _never
-
-    def _note_exchange(self, exchange: Exchange) -> None:
-        if exchange.tenant_id is not None:
-            self._notes.called(exchange.tenant_id)
 
     def make_client(
         self,

@@ -20,6 +20,7 @@ from dashboard.models.sync_run import (
     SyncRun,
     SyncRunItem,
 )
+from dashboard.models.xero_calls import CallPurpose, XeroCalls
 from dashboard.models.xero_connection import ConnectionStatus, OAuthAttempt, XeroConnection
 from dashboard.models.xero_contact import (
     ContactTwins,
@@ -35,6 +36,7 @@ __all__ = [
     "Alert",
     "AlertCause",
     "AlertMail",
+    "CallPurpose",
     "Client",
     "ClientDocument",
     "ConnectionStatus",
@@ -61,6 +63,7 @@ __all__ = [
     "TagSource",
     "User",
     "Verdict",
+    "XeroCalls",
     "XeroConnection",
     "XeroContact",
     "XeroContactMapping",

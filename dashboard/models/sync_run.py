@@ -88,6 +88,7 @@ class SyncRun(Identified, Timestamped, Base):
     # Where a contact sync goes on: {"step": "read", "page": 3, "modified_since": …, …}.
     progress: Mapped[dict[str, Any]] = mapped_column(default=dict)
     not_before: Mapped[datetime | None]
+    waits_because: Mapped[str | None] = mapped_column(Short)
     # Since when it waits for a person's word; no worker takes it up before.
     held_at: Mapped[datetime | None]
     lease_owner: Mapped[str | None] = mapped_column(Short)

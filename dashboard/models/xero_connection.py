@@ -89,7 +89,6 @@ class XeroConnection(Identified, Timestamped, Base):
     last_error_reference: Mapped[str | None] = mapped_column(Short)
     consecutive_errors: Mapped[int] = mapped_column(default=0)
     last_good_call_at: Mapped[datetime | None]
-    last_call_at: Mapped[datetime | None]
     waits_until: Mapped[datetime | None]
     waits_because: Mapped[str | None] = mapped_column(Short)
 

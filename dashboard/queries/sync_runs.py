@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, select, tuple_
 from dashboard.database import AnySession
 from dashboard.models import Client, RunKind, RunStatus, SyncRun, SyncRunItem, User, XeroConnection
 from dashboard.queries.keyset import Cursor, after_number, before_moment
+from dashboard.queries.stamps import runs_stamp
 
 UNFINISHED = (RunStatus.WAITING, RunStatus.RUNNING, RunStatus.WAITING_FOR_XERO)
 WITH_PROBLEMS = (RunStatus.FAILED, RunStatus.FINISHED_WITH_PROBLEMS)
@@ -25,11 +26,11 @@ class RunRow:
     """One run as pages and JSON show it.
 
     `kind` is contact_sync or import, `status` one of `RunStatus`. `total` is None until it is
-    known. `not_before` is set while the run waits for Xero. `error` is a sentence for people.
-    `held_at` is set while it waits for a person's word. `step` is where a contact sync is: read,
-    follow, match. `contacts_new` and `contacts_changed` say what it found in Xero; the other
-    numbers count clients (and, for `done`, contacts).
-    `version` changes whenever the row does: a panel sends it back as `seen`.
+    known. `not_before` and `waits_because` are set while the run waits for Xero, `held_at` while it
+    waits for a person's word. `error` is a sentence for people. `step` is where a contact sync is:
+    read, follow, match. `contacts_new` and `contacts_changed` say what it found in Xero; the other
+    numbers count clients (and, for `done`, contacts). `version` changes whenever the row does: a
+    panel sends it back as `seen`.
     """
 
     id: UUID
@@ -53,6 +54,7 @@ class RunRow:
     organisation_name: str | None
     technical_details: dict[str, Any] | None
     step: str = "read"
+    waits_because: str | None = None
     contacts_new: int = 0
     contacts_changed: int = 0
     held_at: datetime | None = None
@@ -60,7 +62,7 @@ class RunRow:
     @property
     def version(self) -> str:
         """A text that is different after every change of the row."""
-        return str(int(self.updated_at.timestamp() * 1_000_000))
+        return runs_stamp([self.updated_at])
 
     @property
     def is_final(self) -> bool:
@@ -297,6 +299,7 @@ def _run_row(found: AnyRow) -> RunRow:
         organisation_name=organisation_name,
         technical_details=row.technical_details,
         step=row.progress.get("step", "read"),
+        waits_because=row.waits_because,
         contacts_new=row.progress.get("new", 0),
         contacts_changed=row.progress.get("changed", 0),
     )

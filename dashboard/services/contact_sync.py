@@ -29,6 +29,7 @@ from dashboard.models import (
 )
 from dashboard.rules import run_sentences
 from dashboard.rules.phase import CONTACT_SYNC_EVERY, first_slot
+from dashboard.rules.waiting_sentences import NO_ANSWER
 from dashboard.services.client_list import changing_clients, current_connection
 from dashboard.services.contact_matches import ContactMatches
 from dashboard.services.contact_mirror import active_contacts, write_page
@@ -95,7 +96,7 @@ class ContactSync:
             self._session.rollback()
             logger.info("sync %s is no longer ours", run_id)
         except XeroMustWait as wait:
-            self._wait_for_xero(run_id, self._clock() + timedelta(seconds=wait.seconds))
+            self._wait_for_xero(run_id, wait.seconds, wait.reason)
         except (XeroUnavailable, XeroNoAnswer) as problem:
             self._try_again_later(run_id, problem)
         except (NotConnected, ConnectionNotUsable):
@@ -319,8 +320,14 @@ class ContactSync:
 
     # -- trouble ------------------------------------------------------------------------------
 
-    def _wait_for_xero(self, run_id: UUID, until: datetime, **values: Any) -> None:
-        self._release(run_id, RunStatus.WAITING_FOR_XERO, not_before=until, **values)
+    def _wait_for_xero(self, run_id: UUID, seconds: float, because: str, **values: Any) -> None:
+        self._release(
+            run_id,
+            RunStatus.WAITING_FOR_XERO,
+            not_before=self._clock() + timedelta(seconds=seconds),
+            waits_because=because,
+            **values,
+        )
 
     def _try_again_later(self, run_id: UUID, problem: XeroError) -> None:
         run = self._leases.read(run_id)
@@ -328,7 +335,8 @@ class ContactSync:
         if attempt < len(PAUSES):
             self._wait_for_xero(
                 run_id,
-                self._clock() + timedelta(seconds=PAUSES[attempt]),
+                PAUSES[attempt],
+                NO_ANSWER,
                 attempts=attempt + 1,
                 technical_details=_details(problem),
             )

@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 import flask_babel
 
 from dashboard.models import RunKind, RunStatus
+from dashboard.queries.stamps import runs_stamp
 from dashboard.queries.sync_runs import RunRow
 from dashboard.rules.status_words import RUN_HELD, StatusWord, run_word
+from dashboard.rules.waiting_sentences import wait_sentence
 from dashboard.views import filters
 from dashboard.views.filters import number, plural
 
@@ -71,8 +73,13 @@ class RunView:
 
     @property
     def waits_for_xero(self) -> bool:
-        """Whether Xero asked for patience."""
+        """Whether it goes on by itself later."""
         return self.run.status == RunStatus.WAITING_FOR_XERO
+
+    @property
+    def why_it_waits(self) -> str:
+        """Why nothing is asked of Xero now."""
+        return wait_sentence(self.run.waits_because)
 
     @property
     def is_finished(self) -> bool:
@@ -219,7 +226,7 @@ def heard_at_load(run: RunRow, now: datetime) -> str | None:
 
 def seen_of(live: Iterable[RunView]) -> str:
     """Return a stamp that changes when one of the runs does."""
-    return "-".join(view.run.version for view in live)
+    return runs_stamp(view.run.updated_at for view in live)
 
 
 def _reached(run: RunRow, now: datetime) -> Heard:
@@ -242,11 +249,12 @@ def _start_sentence(run: RunRow) -> str:
 def _news(run: RunRow, heard: Heard, reached: Heard, now: datetime) -> str:
     done = f"{number(run.done)} of {number(run.total)}" if run.total else number(run.done)
     if reached.waiting and not heard.waiting:
+        why = wait_sentence(run.waits_because)
         if run.not_before is None:
-            return "Xero asked us to slow down."
+            return why
         place = filters.Place(flask_babel.get_timezone() or UTC, now)
         at = filters.hour_minute(run.not_before, place)
-        return f"Xero asked us to slow down. Carries on at {at}."
+        return f"{why} Carries on at {at}."
     if heard.waiting and not reached.waiting:
         return f"Carried on, {done}."
     if reached.problem and not heard.problem:
