@@ -9,7 +9,7 @@ LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --genera
 # Requirements are checked by hash: constraints of this machine's own must not mix in.
 CLEAN := env -u PIP_CONSTRAINT -u UV_CONSTRAINT -u PIP_USER -u PIP_TARGET
 
-.PHONY: help setup demo check format types test storm live lock
+.PHONY: help setup demo check format types test storm pages live lock
 
 help: ## Print this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) \
@@ -31,6 +31,10 @@ test: setup $(VENV)/.tests ## Run all tests; they start their own Redis, Postgre
 
 storm: setup $(VENV)/.tests ## Run the long fault harnesses (minutes), or those named in ARGS
 	@$(PYTHON) -m tests.storm $(ARGS)
+
+pages: setup $(VENV)/.tests ## Ask Lighthouse and the HTTP Observatory about every page (needs Node.js)
+	@$(PYTHON) -m tests.support.chromium
+	@$(PYTHON) -m pytest -s -p tests.support.layers tests/pages $(ARGS)
 
 check: format types test ## Check formatting, lint and types, then run all tests
 

@@ -44,13 +44,14 @@ from dashboard.services.leaving import Leaving
 from dashboard.services.organisation_comparison import OrganisationComparison
 from dashboard.services.practices import PracticeService
 from dashboard.services.preferences import PreferenceService
+from dashboard.services.sync_brake import SyncBrake
 from dashboard.services.token_custody import TokenCustody
 from dashboard.services.virus_scan import ClamdScanner
 from dashboard.services.xero_auth import XeroAuthService
 from dashboard.services.xero_files import XeroFileService
 from dashboard.services.xero_sync import XeroSyncService
 from dashboard.storage import DocumentStore
-from dashboard.xero import Exchange, Governor, Limits, Priority, Transport, XeroClient, XeroOAuth
+from dashboard.xero import Governor, Limits, Priority, Transport, XeroClient, XeroOAuth
 
 EXTENSION = "chase_xero"
 HASTY_SECONDS = 6.0
@@ -62,19 +63,20 @@ class Outside:
     def __init__(self, app: Flask) -> None:
         settings = cast(Settings, app.config["SETTINGS"])
         self.cipher = TokenCipher(settings.token_master_keys)
-        self._notes = CallNotes(engine=lambda: db.engine, clock=utcnow)
+        self.notes = CallNotes(engine=lambda: db.engine, clock=utcnow)
+        self.limits = Limits(
+            minute=settings.xero_minute_limit,
+            concurrent=settings.xero_concurrent_limit,
+            day=settings.xero_day_limit,
+            app_minute=settings.xero_app_minute_limit,
+        )
         self.governor = Governor(
             cast(Redis, app.extensions["redis"]),
-            Limits(
-                minute=settings.xero_minute_limit,
-                concurrent=settings.xero_concurrent_limit,
-                day=settings.xero_day_limit,
-                app_minute=settings.xero_app_minute_limit,
-            ),
-            called_recently=self._notes.called_recently,
+            self.limits,
+            called_recently=self.notes.called_recently,
         )
         self.transport = Transport(
-            self.governor, settings.xero_api_url, on_exchange=self._note_exchange
+            self.governor, settings.xero_api_url, on_exchange=self.notes.note
         )
         # Somebody waits for these calls in front of a page: each ends sooner than a worker's.
         self.hasty_transport = Transport(
@@ -82,7 +84,7 @@ class Outside:
             settings.xero_api_url,
             adapter=self.transport.adapter,
             total_seconds=HASTY_SECONDS,
-            on_exchange=self._note_exchange,
+            on_exchange=self.notes.note,
         )
         self.oauth = XeroOAuth(
             self.transport,
@@ -96,10 +98,6 @@ class Outside:
         self.store = DocumentStore(settings.document_store_url)
         self.hasher = PasswordHasher()
         self.should_stop: Callable[[], bool] = _never
-
-    def _note_exchange(self, exchange: Exchange) -> None:
-        if exchange.tenant_id is not None:
-            self._notes.called(exchange.tenant_id)
 
     def make_client(
         self,
@@ -279,6 +277,11 @@ def xero_sync() -> XeroSyncService:
         owner=owner(),
         should_stop=outside().should_stop,
     )
+
+
+def sync_brake() -> SyncBrake:
+    """Return the service that takes a person's answer to a contact check that stopped."""
+    return SyncBrake(session=db.session, alerts=alerts(), clock=utcnow)
 
 
 def key_checks() -> KeyChecks:

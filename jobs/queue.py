@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 QUEUE_NAME = "chase"
 JOB_SECONDS = 120
+# Comparing 100,000 contacts with as many clients takes minutes on a small machine.
+LONG_JOB_SECONDS = 900
+LONG_JOBS = frozenset({"contact-sync", "contact-import"})
 MARKER_SECONDS = 3600
 FAILURE_SECONDS = 3600
 SILENCE_SECONDS = 30
@@ -121,7 +124,7 @@ def _enqueue_missing(connection: redis.Redis, kind: str, ids: list[str]) -> None
                     FUNCTIONS[kind],
                     args=(id,),
                     kwargs={},
-                    timeout=JOB_SECONDS,
+                    timeout=LONG_JOB_SECONDS if kind in LONG_JOBS else JOB_SECONDS,
                     result_ttl=0,
                     failure_ttl=FAILURE_SECONDS,
                     description=f"{kind} {id}",
@@ -155,7 +158,7 @@ def _marker(kind: str, id: str) -> str:
 
 def _is_alive(beat: bytes, state: bytes | None, now: datetime) -> bool:
     # A worker is silent while it performs a job.
-    longest = SILENCE_SECONDS + (JOB_SECONDS if state == b"busy" else 0)
+    longest = SILENCE_SECONDS + (LONG_JOB_SECONDS if state == b"busy" else 0)
     return (now - utcparse(beat.decode())).total_seconds() <= longest
 
 

@@ -28,6 +28,7 @@ class AlertCause(StrEnum):
     PUSHES_NEED_ATTENTION = "pushes_need_attention"
     DOCUMENTS_ON_HOLD = "documents_on_hold"
     IMPORT_PROBLEMS = "import_problems"
+    SYNC_HELD = "sync_held"
 
 
 class Alert(Identified, Timestamped, Base):

@@ -88,9 +88,12 @@ class SyncRun(Identified, Timestamped, Base):
     finished_at: Mapped[datetime | None]
     error: Mapped[str | None]
     technical_details: Mapped[dict[str, Any] | None]
-    # Where a contact sync goes on: {"page": 3, "modified_since": …, "server_time": …}.
+    # Where a contact sync goes on: {"step": "read", "page": 3, "modified_since": …, …}.
     progress: Mapped[dict[str, Any]] = mapped_column(default=dict)
     not_before: Mapped[datetime | None]
+    waits_because: Mapped[str | None] = mapped_column(Short)
+    # Since when it waits for a person's word; no worker takes it up before.
+    held_at: Mapped[datetime | None]
     lease_owner: Mapped[str | None] = mapped_column(Short)
     lease_until: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
@@ -117,7 +120,8 @@ class SyncRunItem(Base):
     client_id: Mapped[UUID | None] = mapped_column(ForeignKey("clients.id", ondelete="SET NULL"))
     outcome: Mapped[ItemOutcome] = mapped_column(words(ItemOutcome), default=ItemOutcome.WAITING)
     reason: Mapped[str | None]
-    # Field by field: {"email": {"before": …, "after": …}}.
+    # Field by field: {"email": {"before": …, "after": …}}. Of an update that waits to be done:
+    # {"was": what the contact said before, "would": the same map, once the run stopped and asked}.
     changes: Mapped[dict[str, Any] | None]
     # What an import found and replaced, for its undo; see `services.contact_import`.
     before: Mapped[dict[str, Any] | None]

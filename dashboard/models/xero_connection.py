@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, ForeignKey, Index, Text, cast, or_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from dashboard.database import Base, Identified, Short, Timestamped, words
+from dashboard.database import Base, Code, Identified, Short, Timestamped, words
 
 CURRENT = text("status <> 'disconnected'")
 
@@ -89,7 +89,6 @@ class XeroConnection(Identified, Timestamped, Base):
     last_error_reference: Mapped[str | None] = mapped_column(Short)
     consecutive_errors: Mapped[int] = mapped_column(default=0)
     last_good_call_at: Mapped[datetime | None]
-    last_call_at: Mapped[datetime | None]
     waits_until: Mapped[datetime | None]
     waits_because: Mapped[str | None] = mapped_column(Short)
 
@@ -97,6 +96,10 @@ class XeroConnection(Identified, Timestamped, Base):
     push_documents_to_xero: Mapped[bool] = mapped_column(default=True)
     xero_folder_id: Mapped[str | None] = mapped_column(Short)
     create_year_folders: Mapped[bool] = mapped_column(default=False)
+    # One of `rules.client_fields.WINNERS`: who wins a field that both sides changed.
+    edited_fields: Mapped[str] = mapped_column(Code, default="ask")
+    # A check that would change more than this share of the linked clients stops and asks.
+    brake_percent: Mapped[int] = mapped_column(default=20)
 
     refresh_due_at: Mapped[datetime | None]
     refresh_started_at: Mapped[datetime | None]
@@ -104,6 +107,9 @@ class XeroConnection(Identified, Timestamped, Base):
     refresh_lease_until: Mapped[datetime | None]
     sync_due_at: Mapped[datetime | None]
     contacts_checkpoint: Mapped[datetime | None]
+    fully_read_at: Mapped[datetime | None]
+    # Counts the pages that changed the mirror.
+    contacts_revision: Mapped[int] = mapped_column(default=0)
     matched_at: Mapped[datetime | None]
     health_due_at: Mapped[datetime | None]
     push_lease_owner: Mapped[str | None] = mapped_column(Short)

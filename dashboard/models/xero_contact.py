@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dashboard.database import Base, Code, Identified, Short, Timestamped, words
@@ -55,11 +55,59 @@ class XeroContact(Identified, Base):
     merged_to_contact_id: Mapped[str | None] = mapped_column(Short)
     xero_updated_at: Mapped[datetime | None]
     content_hash: Mapped[str] = mapped_column(String(64))
+    # Which change of the mirror brought what the row says: see XeroConnection.contacts_revision.
+    revision: Mapped[int] = mapped_column(default=0)
     sort_name: Mapped[str] = mapped_column(Short, default="")
     search_text: Mapped[str] = mapped_column(default="")
     match: Mapped[str] = mapped_column(Code, default="new")
     candidates: Mapped[list[Any]] = mapped_column(default=list)
     read_at: Mapped[datetime]
+
+
+class ContactTwins(Identified, Base):
+    """Two contacts of one organisation that may be the same, and why: shown, never merged.
+
+    `score` is in thousandths.
+    """
+
+    __tablename__ = "contact_twins"
+    __table_args__ = (
+        Index(
+            "contact_twins_pair_idx",
+            "xero_connection_id",
+            "first_contact_id",
+            "second_contact_id",
+            unique=True,
+        ),
+        Index("contact_twins_second_idx", "xero_connection_id", "second_contact_id"),
+    )
+
+    practice_id: Mapped[UUID] = mapped_column(ForeignKey("practices.id", ondelete="CASCADE"))
+    xero_connection_id: Mapped[UUID] = mapped_column(
+        ForeignKey("xero_connections.id", ondelete="CASCADE")
+    )
+    first_contact_id: Mapped[str] = mapped_column(Short)
+    second_contact_id: Mapped[str] = mapped_column(Short)
+    score: Mapped[int]
+    reasons: Mapped[list[Any]]
+
+
+class MatchFile(Base):
+    """What the last comparison of everything with everything knew, to compare changes alone later.
+
+    `clients_at` and `contacts_revision` say up to which change; `data` is written and read by
+    `services.match_file` only.
+    """
+
+    __tablename__ = "match_files"
+
+    xero_connection_id: Mapped[UUID] = mapped_column(
+        ForeignKey("xero_connections.id", ondelete="CASCADE"), primary_key=True
+    )
+    made_at: Mapped[datetime]
+    clients_at: Mapped[datetime]
+    contacts_revision: Mapped[int]
+    data: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
 
 
 class XeroContactMapping(Identified, Timestamped, Base):
@@ -86,6 +134,8 @@ class XeroContactMapping(Identified, Timestamped, Base):
     xero_contact_id: Mapped[str] = mapped_column(Short)
     xero_contact_name: Mapped[str | None] = mapped_column(Short)
     last_synced_at: Mapped[datetime | None]
+    # Fields in which the practice keeps its own value, with what Xero had when it said so.
+    kept: Mapped[dict[str, Any]] = mapped_column(default=dict)
     made_by_run_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("sync_runs.id", ondelete="SET NULL")
     )

@@ -37,7 +37,8 @@ class XeroFilePush(Identified, Timestamped, Base):
 
     __tablename__ = "xero_file_pushes"
     __table_args__ = (
-        Index("xero_pushes_practice_idx", "practice_id"),
+        Index("xero_pushes_practice_idx", "practice_id", "pushed_at"),
+        Index("xero_pushes_changed_idx", "xero_connection_id", "updated_at"),
         Index("xero_pushes_document_idx", "document_id"),
         Index("xero_pushes_client_idx", "client_id"),
         Index("xero_pushes_status_idx", "status"),

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
+from sqlalchemy.orm import InstrumentedAttribute
 
 from dashboard.database import AnySession
 from dashboard.models import Alert, AlertCause, AlertMail, User
@@ -36,6 +37,7 @@ class AlertRow:
     count: int
     since: datetime
     closed_at: datetime | None
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,24 +168,31 @@ def mail_trouble(
     return MailTrouble(since, number - refused, refused, error or "", said)
 
 
-def _seen_by(viewer: Viewer | None) -> tuple[ColumnElement[bool], ...]:
+def visible_to(
+    user_id: UUID | InstrumentedAttribute[UUID], is_admin: ColumnElement[bool]
+) -> ColumnElement[bool]:
     """Return the condition that says of a row what the table says of its cause."""
+    for_this_person = {
+        "everybody": true(),
+        "admins": is_admin,
+        "starter": or_(Alert.user_id == user_id, and_(Alert.user_id.is_(None), is_admin)),
+    }
+    return or_(
+        *(
+            and_(Alert.cause.in_(_causes_seen_by(audience)), condition)
+            for audience, condition in for_this_person.items()
+        )
+    )
+
+
+def _causes_seen_by(audience: str) -> list[AlertCause]:
+    return [AlertCause(kind.cause) for kind in TABLE if kind.seen_by == audience]
+
+
+def _seen_by(viewer: Viewer | None) -> tuple[ColumnElement[bool], ...]:
     if viewer is None:
         return ()
-    for_this_person = {
-        "everybody": None,
-        "admins": None if viewer.is_admin else false(),
-        "starter": or_(
-            Alert.user_id == viewer.user_id,
-            Alert.user_id.is_(None) if viewer.is_admin else false(),
-        ),
-    }
-    allowed = []
-    for audience, condition in for_this_person.items():
-        causes = [AlertCause(kind.cause) for kind in TABLE if kind.seen_by == audience]
-        among = Alert.cause.in_(causes)
-        allowed.append(among if condition is None else and_(among, condition))
-    return (or_(*allowed),)
+    return (visible_to(viewer.user_id, true() if viewer.is_admin else false()),)
 
 
 def _row(alert: Alert) -> AlertRow:
@@ -196,4 +205,5 @@ def _row(alert: Alert) -> AlertRow:
         count=alert.count,
         since=alert.created_at,
         closed_at=alert.closed_at,
+        updated_at=alert.updated_at,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -24,7 +24,7 @@ from dashboard.models import (
     XeroFilePush,
     client_tags,
 )
-from dashboard.queries.documents import needing_attention
+from dashboard.queries.documents import clients_needing_attention, needing_attention
 from dashboard.queries.keyset import Cursor, after_name
 from dashboard.rules.client_fields import FIELDS, main_phone
 
@@ -46,17 +46,21 @@ class LinkedContact:
     """The Xero contact that is this client, in the current connection.
 
     `status` is ACTIVE, ARCHIVED or GDPRREQUEST; None while the mirror has not read the contact.
+    `merged_to` is the id of the contact that it was merged into. `kept`: fields in which ours
+    stays, with what Xero had then.
     """
 
     xero_contact_id: str
     name: str | None
     status: str | None
+    merged_to: str | None
     email: str | None
     phone: str | None
     company_number: str | None
     tax_number: str | None
     linked_at: datetime
     read_at: datetime | None
+    kept: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +88,15 @@ class ClientRow:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A field in which client and contact differ; either side may be None."""
+    """A field in which client and contact differ; either side may be None.
+
+    `is_kept`: somebody said that ours stays, and Xero has had the same since.
+    """
 
     field: str
     ours: str | None
     in_xero: str | None
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +125,24 @@ def page(
     q: str = "",
     tag: str = "",
     linked: bool | None = None,
+    archived: bool = False,
+    attention: bool = False,
     limit: int = 50,
     cursor: Cursor | None = None,
 ) -> ClientPage:
-    """Return one page of clients by name; six queries, however many rows.
+    """Return one page of clients by name; six or seven queries, however many rows.
 
     Each word of `q` is looked for in name and e-mail, `tag` is a tag's name, `linked` whether the
-    client has a Xero contact. Raises `UnknownCursor` for a cursor that was not made here.
+    client has a Xero contact; `archived` leaves those whose contact was archived or erased, and
+    `attention` those with a document that needs a person. Raises `UnknownCursor` for a cursor that
+    was not made here.
     """
     connection_id = _connection_shown(session, practice_id)
     wanted = _wanted(practice_id, connection_id, q, tag, linked)
+    if archived:
+        wanted.append(Client.id.in_(_with_lost_contacts(connection_id)))
+    if attention:
+        wanted.append(Client.id.in_(clients_needing_attention(session, practice_id)))
     total = session.scalar(select(func.count()).select_from(Client).where(*wanted))
     statement = _rows(connection_id).where(*wanted).order_by(Client.name, Client.id)
     if cursor is not None:
@@ -215,6 +231,23 @@ def _wanted(
     return conditions
 
 
+def _with_lost_contacts(connection_id: UUID | None) -> Select[UUID]:
+    return (
+        select(XeroContactMapping.client_id)
+        .join(
+            XeroContact,
+            and_(
+                XeroContact.xero_connection_id == XeroContactMapping.xero_connection_id,
+                XeroContact.xero_contact_id == XeroContactMapping.xero_contact_id,
+            ),
+        )
+        .where(
+            XeroContactMapping.xero_connection_id == connection_id,
+            XeroContact.contact_status != ACTIVE_CONTACT,
+        )
+    )
+
+
 def _found_by(q: str) -> list[ColumnElement[bool]]:
     return [
         or_(
@@ -301,6 +334,7 @@ def _linked_contact(row: AnyRow) -> LinkedContact | None:
             xero_contact_id=mapping.xero_contact_id,
             name=mapping.xero_contact_name,
             status=None,
+            merged_to=None,
             email=None,
             phone=None,
             company_number=None,
@@ -312,12 +346,14 @@ def _linked_contact(row: AnyRow) -> LinkedContact | None:
         xero_contact_id=contact.xero_contact_id,
         name=contact.name,
         status=contact.contact_status,
+        merged_to=contact.merged_to_contact_id,
         email=contact.email,
         phone=main_phone(contact.phones),
         company_number=contact.company_number,
         tax_number=contact.tax_number,
         linked_at=mapping.created_at,
         read_at=row.last_sync_at or contact.read_at,
+        kept=mapping.kept,
     )
 
 
@@ -325,9 +361,14 @@ def _differences(client: ClientRow) -> tuple[Difference, ...]:
     contact = client.contact
     if contact is None or contact.status != ACTIVE_CONTACT:
         return ()
-    pairs = ((field, getattr(client, field), getattr(contact, field)) for field in FIELDS)
+    pairs = ((name, getattr(client, name), getattr(contact, name)) for name in FIELDS)
     return tuple(
-        Difference(field, ours or None, in_xero or None)
-        for field, ours, in_xero in pairs
+        Difference(
+            name,
+            ours or None,
+            in_xero or None,
+            name in contact.kept and contact.kept[name] == (in_xero or None),
+        )
+        for name, ours, in_xero in pairs
         if (ours or None) != (in_xero or None)
     )

@@ -52,6 +52,8 @@ class ConnectionSummary:
     push_documents_to_xero: bool
     xero_folder_id: str | None
     create_year_folders: bool
+    edited_fields: str
+    brake_percent: int
     updated_at: datetime
 
     @property
@@ -128,6 +130,8 @@ def summary(session: AnySession, practice_id: UUID) -> ConnectionSummary | None:
         push_documents_to_xero=connection.push_documents_to_xero,
         xero_folder_id=connection.xero_folder_id,
         create_year_folders=connection.create_year_folders,
+        edited_fields=connection.edited_fields,
+        brake_percent=connection.brake_percent,
         updated_at=connection.updated_at,
     )
 

@@ -46,11 +46,14 @@ from dashboard.models import (
     XeroContactMapping,
     XeroFilePush,
 )
+from dashboard.queries.connections import ConnectionSummary
 from dashboard.queries.keyset import before_moment
+from dashboard.queries.stamps import WayFacts
 from dashboard.rules.permissions import FILES, is_granted
 from dashboard.rules.push_sentences import PushCause
 from dashboard.rules.retry_policy import MAX_RETRIES
 from dashboard.rules.status_words import PushFacts, StatusWord, push_word
+from dashboard.rules.waiting_sentences import NOT_REACHED
 
 Tab = Literal["attention", "way", "on_hold", "filed", "not_sent"]
 TABS: tuple[str, ...] = get_args(Tab)
@@ -88,9 +91,10 @@ class DocumentRow:
     """A document in the list, with its push and the word for it.
 
     `tab` is where the list shows it. `held_by` says what is wrong with the client's contact
-    (archived, merged or erased in Xero), None if nothing is. `is_offered`: accepted before Xero
-    was connected, so a person may send it. `can_retry`: the push is unfinished, so that Retry has a
-    meaning. `changed_at` is the last change of document or push.
+    (archived, merged or erased in Xero), None if nothing is. `waits_because` is why it goes on
+    later, for a push that waits. `is_offered`: accepted before Xero was connected, so a person may
+    send it. `can_retry`: the push is unfinished, so that Retry has a meaning. `changed_at` is the
+    last change of document or push, `way` what the stamp is made of.
     """
 
     id: UUID
@@ -112,9 +116,11 @@ class DocumentRow:
     tab: Tab
     held_by: PushCause | None
     needs_permission: bool
+    waits_because: str | None
     is_offered: bool
     can_retry: bool
     changed_at: datetime
+    way: WayFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +133,14 @@ class DocumentPage:
 
 @dataclass(frozen=True, slots=True)
 class DocumentCounts:
-    """How many documents each tab holds."""
+    """How many documents each tab holds; `filed_lately` are those filed since a moment."""
 
     attention: int = 0
     way: int = 0
     on_hold: int = 0
     filed: int = 0
     not_sent: int = 0
+    filed_lately: int = 0
 
     @property
     def all(self) -> int:
@@ -199,13 +206,16 @@ def page(
     year: str = "",
     limit: int = 50,
     cursor: dict[str, Any] | None = None,
+    shown: Shown | None = None,
 ) -> DocumentPage:
     """Return one page of documents, newest first; two queries, however many rows.
+
+    Here and below, *shown* saves the first query where the connection has been read already.
 
     `tab` is one of `TABS` or empty for all. `q` is looked for in file name, type and client's name;
     `type_` and `year` are exact. Raises ValueError for a cursor not made here or an unknown tab.
     """
-    seen = _seen(session, practice_id)
+    seen = shown or shown_connection(session, practice_id)
     chosen = _filtered(_rows(seen, practice_id), client_id=client_id, q=q, type_=type_, year=year)
     if tab:
         chosen = chosen.where(_tab(seen) == _known_tab(tab))
@@ -225,29 +235,22 @@ def counts(
     q: str = "",
     type_: str = "",
     year: str = "",
+    filed_since: datetime | None = None,
+    shown: Shown | None = None,
 ) -> DocumentCounts:
-    """Return how many documents each tab holds under the same filters as `page`; two queries."""
-    seen = _seen(session, practice_id)
+    """Return how many documents each tab holds under the same filters as `page`; two queries.
+
+    With *filed_since* those are told apart that were filed since then.
+    """
+    seen = shown or shown_connection(session, practice_id)
     tab = _tab(seen).label("tab")
-    counted = _joined(select(tab, func.count()), seen, practice_id).group_by(tab)
+    lately = XeroFilePush.pushed_at >= filed_since if filed_since else false()
+    wanted = select(tab, func.count(), func.sum(case((lately, 1), else_=0)))
+    counted = _joined(wanted, seen, practice_id).group_by(tab)
     chosen = _filtered(counted, client_id=client_id, q=q, type_=type_, year=year)
-    return DocumentCounts(**{row[0]: row[1] for row in session.execute(chosen).all()})
-
-
-def filed_since(session: AnySession, practice_id: UUID, moment: datetime) -> int:
-    """Return how many documents were filed in Xero since *moment*; one query."""
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(XeroFilePush)
-            .where(
-                XeroFilePush.practice_id == practice_id,
-                XeroFilePush.status == PushStatus.ASSOCIATED,
-                XeroFilePush.pushed_at >= moment,
-            )
-        )
-        or 0
-    )
+    rows = session.execute(chosen).all()
+    filed_lately = sum(row[2] for row in rows if row[0] == "filed")
+    return DocumentCounts(**{row[0]: row[1] for row in rows}, filed_lately=filed_lately)
 
 
 def needing_attention(
@@ -257,13 +260,21 @@ def needing_attention(
 
     Clients without such a document are missing.
     """
-    seen = _seen(session, practice_id)
+    seen = shown_connection(session, practice_id)
     chosen = (
         _joined(select(ClientDocument.client_id, func.count()), seen, practice_id)
         .where(ClientDocument.client_id.in_(client_ids), _tab(seen) == "attention")
         .group_by(ClientDocument.client_id)
     )
     return {row[0]: row[1] for row in session.execute(chosen)}
+
+
+def clients_needing_attention(session: AnySession, practice_id: UUID) -> Select[UUID]:
+    """Return the statement for the clients with a document in the tab "attention"; one query."""
+    seen = shown_connection(session, practice_id)
+    return _joined(select(ClientDocument.client_id), seen, practice_id).where(
+        _tab(seen) == "attention"
+    )
 
 
 def filter_choices(session: AnySession, practice_id: UUID) -> FilterChoices:
@@ -278,7 +289,12 @@ def filter_choices(session: AnySession, practice_id: UUID) -> FilterChoices:
 
 
 def badges(
-    session: AnySession, practice_id: UUID, ids: Collection[UUID], *, now: datetime
+    session: AnySession,
+    practice_id: UUID,
+    ids: Collection[UUID],
+    *,
+    now: datetime,
+    shown: Shown | None = None,
 ) -> tuple[DocumentRow, ...]:
     """Return the rows of these documents for the list's poller, newest first; two queries.
 
@@ -286,7 +302,7 @@ def badges(
     """
     if not ids:
         return ()
-    seen = _seen(session, practice_id)
+    seen = shown or shown_connection(session, practice_id)
     chosen = _rows(seen, practice_id).where(ClientDocument.id.in_(ids))
     chosen = chosen.order_by(ClientDocument.created_at.desc(), ClientDocument.id.desc())
     return tuple(_document(row, seen, now) for row in session.execute(chosen).all())
@@ -304,13 +320,15 @@ def newer_than(session: AnySession, practice_id: UUID, moment: datetime) -> int:
     )
 
 
-def unsent_ids(session: AnySession, practice_id: UUID, *, limit: int = 500) -> tuple[UUID, ...]:
+def unsent_ids(
+    session: AnySession, practice_id: UUID, *, limit: int = 500, shown: Shown | None = None
+) -> tuple[UUID, ...]:
     """Return accepted documents without a push on the current connection, oldest first.
 
     These are offered for sending ("accepted before Xero was connected"), never sent unasked. Empty
     while the practice has no current connection.
     """
-    seen = _seen(session, practice_id)
+    seen = shown or shown_connection(session, practice_id)
     if not seen.is_current:
         return ()
     chosen = (
@@ -323,10 +341,15 @@ def unsent_ids(session: AnySession, practice_id: UUID, *, limit: int = 500) -> t
 
 
 def one(
-    session: AnySession, practice_id: UUID, document_id: UUID, *, now: datetime
+    session: AnySession,
+    practice_id: UUID,
+    document_id: UUID,
+    *,
+    now: datetime,
+    shown: Shown | None = None,
 ) -> DocumentDetail | None:
     """Return one document of the practice, or None; at most four queries."""
-    seen = _seen(session, practice_id)
+    seen = shown or shown_connection(session, practice_id)
     row = session.execute(
         _rows(seen, practice_id).where(ClientDocument.id == document_id)
     ).one_or_none()
@@ -374,13 +397,14 @@ _TAB_BY_WORD: dict[str, Tab] = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """The connection whose pushes are shown."""
+class Shown:
+    """The connection whose pushes are shown; without a status there is none."""
 
     id: UUID
     status: ConnectionStatus | None
     sending_on: bool
     waits_until: datetime | None
+    waits_because: str | None
     organisation: str | None
     short_code: str | None
     scopes: list[str]
@@ -407,10 +431,27 @@ class _Seen:
         return self.is_usable and self.sending_on
 
 
-_UNCONNECTED = _Seen(NO_CONNECTION, None, True, None, None, None, [])
+UNCONNECTED = Shown(NO_CONNECTION, None, True, None, None, None, None, [])
 
 
-def _seen(session: AnySession, practice_id: UUID) -> _Seen:
+def shown_by(summary: ConnectionSummary | None) -> Shown:
+    """Return what a page has read of the connection already, so that it is not read again."""
+    if summary is None:
+        return UNCONNECTED
+    return Shown(
+        id=summary.id,
+        status=summary.status,
+        sending_on=summary.push_documents_to_xero,
+        waits_until=summary.waits_until,
+        waits_because=summary.waits_because,
+        organisation=summary.organisation,
+        short_code=summary.short_code,
+        scopes=list(summary.scopes),
+    )
+
+
+def shown_connection(session: AnySession, practice_id: UUID) -> Shown:
+    """Return the connection whose pushes are shown: the current one, else the one left last."""
     is_old = case((XeroConnection.status == ConnectionStatus.DISCONNECTED, 1), else_=0)
     row = session.execute(
         select(
@@ -418,6 +459,7 @@ def _seen(session: AnySession, practice_id: UUID) -> _Seen:
             XeroConnection.status,
             XeroConnection.push_documents_to_xero,
             XeroConnection.waits_until,
+            XeroConnection.waits_because,
             XeroConnection.xero_org_name,
             XeroConnection.short_code,
             XeroConnection.scopes,
@@ -426,14 +468,14 @@ def _seen(session: AnySession, practice_id: UUID) -> _Seen:
         .order_by(is_old, XeroConnection.disconnected_at.desc(), XeroConnection.created_at.desc())
         .limit(1)
     ).one_or_none()
-    return _Seen(*row) if row is not None else _UNCONNECTED
+    return Shown(*row) if row is not None else UNCONNECTED
 
 
 _Uploader = aliased(User, name="uploader")
 _Decider = aliased(User, name="decider")
 
 
-def _rows(seen: _Seen, practice_id: UUID) -> AnySelect:
+def _rows(seen: Shown, practice_id: UUID) -> AnySelect:
     wanted = select(
         ClientDocument,
         XeroFilePush,
@@ -454,7 +496,7 @@ def _rows(seen: _Seen, practice_id: UUID) -> AnySelect:
     )
 
 
-def _joined(wanted: AnySelect, seen: _Seen, practice_id: UUID) -> AnySelect:
+def _joined(wanted: AnySelect, seen: Shown, practice_id: UUID) -> AnySelect:
     return (
         wanted.select_from(ClientDocument)
         .join(Client, Client.id == ClientDocument.client_id)
@@ -503,7 +545,7 @@ def _filtered(
     return chosen
 
 
-def _tab(seen: _Seen) -> ColumnElement[str]:
+def _tab(seen: Shown) -> ColumnElement[str]:
     # The same order of questions as in rules.status_words.push_word.
     status = XeroFilePush.status
     has_tries_left = and_(
@@ -558,7 +600,7 @@ def _position(cursor: dict[str, Any]) -> Any:
     )
 
 
-def _document(row: Row[Any], seen: _Seen, now: datetime) -> DocumentRow:
+def _document(row: Row[Any], seen: Shown, now: datetime) -> DocumentRow:
     document: ClientDocument = row.ClientDocument
     push: XeroFilePush | None = row.XeroFilePush
     facts = _facts(row, seen)
@@ -584,13 +626,32 @@ def _document(row: Row[Any], seen: _Seen, now: datetime) -> DocumentRow:
         tab=tab_of(word, has_push=push is not None),
         held_by=_held_by(row),
         needs_permission=seen.needs_permission,
+        waits_because=_waits_because(push, seen),
         is_offered=accepted and push is None and seen.is_current,
         can_retry=push is not None and push.status != PushStatus.ASSOCIATED,
         changed_at=max(document.updated_at, push.updated_at) if push else document.updated_at,
+        way=_way(row, seen),
     )
 
 
-def _facts(row: Row[Any], seen: _Seen) -> PushFacts:
+def _way(row: Row[Any], seen: Shown) -> WayFacts:
+    push: XeroFilePush | None = row.XeroFilePush
+    return WayFacts(
+        document_id=row.ClientDocument.id,
+        document_changed_at=row.ClientDocument.updated_at,
+        push_changed_at=push.updated_at if push else None,
+        contact_id=row.contact_id,
+        contact_status=row.contact_status,
+        merged_to=row.merged_to,
+        connection_status=seen.status,
+        sending_on=seen.sending_on if seen.exists else None,
+        scopes=seen.scopes,
+        not_before=push.not_before if push else None,
+        waits_until=seen.waits_until,
+    )
+
+
+def _facts(row: Row[Any], seen: Shown) -> PushFacts:
     push: XeroFilePush | None = row.XeroFilePush
     document: ClientDocument = row.ClientDocument
     mapped = row.contact_id is not None and _contact_problem(row) is None
@@ -607,13 +668,21 @@ def _facts(row: Row[Any], seen: _Seen) -> PushFacts:
     )
 
 
-def _next_attempt_at(push: XeroFilePush, document: ClientDocument, seen: _Seen) -> datetime | None:
+def _next_attempt_at(push: XeroFilePush, document: ClientDocument, seen: Shown) -> datetime | None:
     if push.status != PushStatus.PENDING:
         return push.not_before
     if document.scan_status == ScanStatus.PENDING:
         # It waits for the virus check, not for Xero.
         return None
     return max(filter(None, (push.not_before, seen.waits_until)), default=None)
+
+
+def _waits_because(push: XeroFilePush | None, seen: Shown) -> str | None:
+    """Return the reason of whichever wait is the longer one, the connection's or the push's own."""
+    own = push.not_before if push else None
+    if own is not None and (seen.waits_until is None or own > seen.waits_until):
+        return NOT_REACHED
+    return seen.waits_because
 
 
 def _contact_problem(row: Row[Any]) -> PushCause | None:
@@ -650,7 +719,7 @@ def _push(push: XeroFilePush, next_attempt_at: datetime | None) -> PushRow:
     )
 
 
-def _ahead(session: AnySession, seen: _Seen, push: XeroFilePush | None) -> int:
+def _ahead(session: AnySession, seen: Shown, push: XeroFilePush | None) -> int:
     if push is None or push.status != PushStatus.PENDING:
         return 0
     mine = select(ClientDocument.decided_at).where(ClientDocument.id == push.document_id)

@@ -246,6 +246,7 @@ def _left_unfinished(kind: RunKind, now: datetime) -> tuple[ColumnElement[bool],
         SyncRun.status.in_(UNFINISHED_RUNS),
         _over(SyncRun.not_before, now),
         _over(SyncRun.lease_until, now),
+        SyncRun.held_at.is_(None),
     )
 
 

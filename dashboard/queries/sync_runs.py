@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, func, select, tuple_
 from dashboard.database import AnySession
 from dashboard.models import Client, RunKind, RunStatus, SyncRun, SyncRunItem, User, XeroConnection
 from dashboard.queries.keyset import Cursor, after_number, before_moment
+from dashboard.queries.stamps import runs_stamp
 
 UNFINISHED = (RunStatus.WAITING, RunStatus.RUNNING, RunStatus.WAITING_FOR_XERO)
 WITH_PROBLEMS = (RunStatus.FAILED, RunStatus.FINISHED_WITH_PROBLEMS)
@@ -24,13 +25,13 @@ AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 class RunRow:
     """One run as pages and JSON show it.
 
-    `kind` is one of `RunKind`, `status` one of `RunStatus`. `total` is None until it is
-    known. `not_before` is set while the run waits for Xero. `error` is a sentence for people.
-    `step` is where a contact sync is: read, then match. `contacts_new` and `contacts_changed` say
-    what it found in Xero; the other numbers count clients (and, for `done`, contacts).
-    `undoes_id` is the run that an undo takes back; its `updated` are the items undone, its
-    `skipped` those left as they were. `version` changes whenever the row does: a panel sends it
-    back as `seen`.
+    `kind` is one of `RunKind`, `status` one of `RunStatus`. `total` is None until it is known.
+    `not_before` and `waits_because` are set while the run waits for Xero, `held_at` while it waits
+    for a person's word. `error` is a sentence for people. `step` is where a contact sync is: read,
+    follow, match. `contacts_new` and `contacts_changed` say what it found in Xero; the other
+    numbers count clients (and, for `done`, contacts). `undoes_id` is the run that an undo takes
+    back; its `updated` are the items undone, its `skipped` those left as they were. `version`
+    changes whenever the row does: a panel sends it back as `seen`.
     """
 
     id: UUID
@@ -56,13 +57,15 @@ class RunRow:
     technical_details: dict[str, Any] | None
     undoes_id: UUID | None = None
     step: str = "read"
+    waits_because: str | None = None
     contacts_new: int = 0
     contacts_changed: int = 0
+    held_at: datetime | None = None
 
     @property
     def version(self) -> str:
         """A text that is different after every change of the row."""
-        return str(int(self.updated_at.timestamp() * 1_000_000))
+        return runs_stamp([self.updated_at])
 
     @property
     def is_final(self) -> bool:
@@ -189,17 +192,27 @@ def latest(session: AnySession, practice_id: UUID, kind: str) -> RunRow | None:
     return run_row(*found) if found else None
 
 
+def held(session: AnySession, practice_id: UUID) -> RunRow | None:
+    """Return the contact check that waits for a person's word, or None."""
+    found = session.execute(
+        _runs(practice_id).where(SyncRun.held_at.is_not(None), SyncRun.status.in_(UNFINISHED))
+    ).first()
+    return run_row(*found) if found else None
+
+
 def items(
     session: AnySession,
     practice_id: UUID,
     run_id: UUID,
     *,
     outcome: str = "",
+    told: bool = False,
     limit: int = 50,
     cursor: Cursor | None = None,
 ) -> ItemPage:
     """Return the items of a run, all or those of one outcome; one query.
 
+    `told`: only those with a reason, as those that a held check would change.
     Raises `UnknownCursor` for a cursor that was not made here.
     """
     statement = (
@@ -210,6 +223,8 @@ def items(
     )
     if outcome:
         statement = statement.where(SyncRunItem.outcome == outcome)
+    if told:
+        statement = statement.where(SyncRunItem.reason.is_not(None))
     if cursor is not None:
         statement = statement.where(SyncRunItem.id > after_number(cursor))
     found = session.execute(statement.limit(limit + 1)).all()
@@ -289,12 +304,14 @@ def run_row(row: SyncRun, started_by_name: str | None, organisation_name: str | 
         finished_at=row.finished_at,
         updated_at=row.updated_at,
         not_before=row.not_before,
+        held_at=row.held_at,
         error=row.error,
         started_by_id=row.started_by_id,
         started_by_name=started_by_name,
         organisation_name=organisation_name,
         technical_details=row.technical_details,
         step=row.progress.get("step", "read"),
+        waits_because=row.waits_because,
         contacts_new=row.progress.get("new", 0),
         contacts_changed=row.progress.get("changed", 0),
     )

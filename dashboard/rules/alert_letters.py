@@ -16,6 +16,10 @@ SUBJECTS = {
     ),
     "permission_needed": ("Xero needs your permission", "Xero still needs your permission"),
     "not_confirmed": ("Xero has not answered for 6 hours", "Xero still does not answer"),
+    "sync_held": (
+        "A contact check stopped and asks",
+        "A contact check still waits for your answer",
+    ),
     "import_problems": ("Import finished with problems", "Import finished with problems"),
 }
 

@@ -83,6 +83,14 @@ TABLE = (
         holds_documents=True,
         mailed_after=(AT_ONCE,),
     ),
+    AlertKind(
+        "sync_held",
+        "See what would change",
+        "/sync-history/held",
+        is_banner=True,
+        only_admins_act=True,
+        mailed_after=(AT_ONCE, timedelta(days=3)),
+    ),
     AlertKind("day_limit", "See the connection", "/settings", is_banner=True),
     AlertKind(
         "pushes_need_attention",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 FIELDS = ("name", "email", "phone", "company_number", "tax_number")
 FIELD_NAMES = {
@@ -19,6 +20,11 @@ PHONE_KINDS = ("DEFAULT", "MOBILE", "OFFICE", "DDI")
 
 Values = Mapping[str, str | None]
 
+# Who wins a field that was edited here and then changed in Xero: nobody until a person says so
+# (ours stays meanwhile), Xero, or the practice.
+Winner = Literal["ask", "xero", "ours"]
+WINNERS: tuple[Winner, ...] = get_args(Winner)
+
 
 def main_phone(phones: Sequence[Mapping[str, str]]) -> str | None:
     """Return the number to show of a contact's stored phones (`kind`, `number`), or None."""
@@ -30,35 +36,59 @@ def main_phone(phones: Sequence[Mapping[str, str]]) -> str | None:
 class FieldChanges:
     """What a change in Xero means for a client.
 
-    `taken` maps each field to its value before and after. `kept` are fields that somebody edited
-    here since the last check, so that Xero's new value was not taken over.
+    `taken` maps each field to its value before and after; `overruled` are those of them that
+    somebody had edited here. `kept` are edited fields that did not take over Xero's new value.
     """
 
     taken: Mapping[str, tuple[str | None, str | None]]
     kept: tuple[str, ...]
+    overruled: tuple[str, ...] = ()
 
 
-def follow_contact(client: Values, before: Values, after: Values) -> FieldChanges:
+NO_CHANGES = FieldChanges({}, ())
+
+
+def follow_contact(
+    client: Values, before: Values, after: Values, winner: Winner = "ask"
+) -> FieldChanges:
     """Return what a client takes over from its contact, which was *before* and is now *after*.
 
-    A field follows Xero only while the client still holds what Xero said before: then nobody has
-    edited it here. A name is never emptied.
+    A field follows Xero while the client still holds what Xero said before: then nobody has edited
+    it here. An edited one follows only where Xero wins. A name is never emptied.
     """
     taken: dict[str, tuple[str | None, str | None]] = {}
     kept: list[str] = []
+    overruled: list[str] = []
     for field in FIELDS:
         ours, old, new = (values.get(field) or None for values in (client, before, after))
         if new in {old, ours} or (field == "name" and new is None):
             continue
-        if ours == old:
+        if ours == old or winner == "xero":
             taken[field] = (ours, new)
+            overruled += [field] if ours != old else []
         else:
             kept.append(field)
-    return FieldChanges(taken, tuple(kept))
+    return FieldChanges(taken, tuple(kept), tuple(overruled))
 
 
 def kept_sentence(kept: Sequence[str]) -> str:
     """Return why some fields did not follow Xero, naming them."""
-    named = [FIELD_NAMES[field] for field in kept]
-    listed = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
-    return f"Edited here, so the {listed} in Xero was not taken over."
+    return f"Edited here, so the {_listed(kept)} in Xero was not taken over."
+
+
+def overruled_sentence(overruled: Sequence[str]) -> str:
+    """Return which edits made here Xero's values replaced."""
+    return f"Xero wins by your preferences, so the {_listed(overruled)} edited here was replaced."
+
+
+def would_sentences(changes: FieldChanges) -> list[str]:
+    """Return what would become of each field that follows Xero, one sentence for each."""
+    return [
+        f"The {FIELD_NAMES[name]} {before or 'that is empty'} would become {after or 'empty'}."
+        for name, (before, after) in changes.taken.items()
+    ]
+
+
+def _listed(fields: Sequence[str]) -> str:
+    named = [FIELD_NAMES[field] for field in fields]
+    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"

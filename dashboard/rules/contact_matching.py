@@ -44,8 +44,10 @@ __all__ = [
     "MatchResult",
     "Pair",
     "Reason",
+    "duplicates_in",
     "duplicates_within",
     "match_contacts",
+    "match_profiles",
 ]
 
 _MOST_CANDIDATES = 5
@@ -73,10 +75,24 @@ def match_contacts(
     """
     with collector_off():
         profiles = [index.profile(record) for record in contacts]
-        crowd = _crowd(profiles, index)
-        found = {
-            profile.key: _match(profile, index, crowd, taken, not_a_match) for profile in profiles
-        }
+        return match_profiles(profiles, index, taken=taken, not_a_match=not_a_match)
+
+
+def match_profiles(
+    contacts: Collection[Profile],
+    index: ClientIndex,
+    *,
+    taken: Collection[str] = frozenset(),
+    not_a_match: Collection[tuple[str, str]] = frozenset(),
+    around: Collection[Profile] = (),
+) -> dict[str, MatchResult]:
+    """Return what `match_contacts` does, for contacts whose profiles are made already.
+
+    `around`: other contacts, which are not matched but may hold the same values.
+    """
+    with collector_off():
+        crowd = _crowd([*contacts, *around], index)
+        found = {each.key: _match(each, index, crowd, taken, not_a_match) for each in contacts}
     return _with_clashes(found)
 
 
@@ -160,19 +176,32 @@ def _with_clashes(found: dict[str, MatchResult]) -> dict[str, MatchResult]:
 def duplicates_within(contacts: Iterable[MatchRecord]) -> list[Pair]:
     """Return the pairs of one list that may be the same body, best first, each with reasons."""
     with collector_off():
-        index = ClientIndex.build(contacts)
-        found: list[Pair] = []
+        return duplicates_in(ClientIndex.build(contacts))
+
+
+def duplicates_in(index: ClientIndex, of: Collection[str] | None = None) -> list[Pair]:
+    """Return the pairs within an index that may be the same body, best first, with reasons.
+
+    `of`: only pairs with one of these keys.
+    """
+    found: list[Pair] = []
+    with collector_off():
         for at, profile in enumerate(index.profiles):
+            if of is not None and profile.key not in of:
+                continue
             for other in index.candidates(profile):
-                if other > at:
-                    pair = _pair(profile, index.profiles[other], index)
+                theirs = index.profiles[other]
+                # A pair is met from both sides, or from the one that is asked for.
+                if other > at or (other < at and of is not None and theirs.key not in of):
+                    pair = _pair(min(at, other), max(at, other), index)
                     if pair is not None:
                         found.append(pair)
     found.sort(key=lambda pair: -pair.score)
     return found
 
 
-def _pair(first: Profile, second: Profile, index: ClientIndex) -> Pair | None:
+def _pair(first_at: int, second_at: int, index: ClientIndex) -> Pair | None:
+    first, second = index.profiles[first_at], index.profiles[second_at]
     evidence = weigh(first, second, index, index.holders, own=1)
     exact = may_be_exact(evidence, _bearers(evidence, index) - 1)
     points = score(probability(evidence.total + _WITHIN_PRIOR), may_be_exact=exact)

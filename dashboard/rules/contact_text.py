@@ -18,6 +18,8 @@ def cleaned(text: str | None, limit: int = TEXT_MAX) -> str | None:
 
 def folded(text: str) -> str:
     """Return the text as it is searched and sorted by: without case, accents or double spaces."""
+    if text.isascii():
+        return " ".join(text.lower().replace("\x00", "").split())
     plain = unicodedata.normalize("NFKD", text.casefold())
     letters = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return " ".join(letters.replace("\x00", "").split())

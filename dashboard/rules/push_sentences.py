@@ -12,6 +12,7 @@ from enum import StrEnum
 from dashboard.rules.file_sizes import size_in_words
 from dashboard.rules.retry_policy import MAX_LOOKS, MAX_RETRIES, attempt_in_words
 from dashboard.rules.status_words import StatusWord
+from dashboard.rules.waiting_sentences import wait_sentence
 
 
 class PushCause(StrEnum):
@@ -88,6 +89,7 @@ class PushStory:
     """The facts that the sentence of a push state names.
 
     `at`: the moment of the state in words (filed at, goes on at, next attempt at).
+    `waits_because`: the reason while it waits for Xero.
     `ahead`: documents of this practice before this one. `needs_permission`: the connection works,
     but nobody allowed us to add files.
     """
@@ -98,6 +100,7 @@ class PushStory:
     ahead: int = 0
     at: str = ""
     retry_count: int = 0
+    waits_because: str | None = None
     cause: Cause | None = None
     can_reconnect: bool = False
     needs_permission: bool = False
@@ -159,7 +162,7 @@ def _waiting_for_xero(story: PushStory) -> Sentence:
         when = f" at about {story.at}" if story.at else ""
         return Sentence(f"Xero did not answer. We look whether the file arrived{when}.")
     when = f" Sent at about {story.at}." if story.at else ""
-    return Sentence(f"Xero asked us to slow down.{when}")
+    return Sentence(f"{wait_sentence(story.waits_because)}{when}")
 
 
 def _uploading(story: PushStory) -> Sentence:

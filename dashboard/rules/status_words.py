@@ -184,6 +184,12 @@ _RUN_WORDS = {
 }
 
 
+# A contact check that stopped before it changed too much.
+RUN_HELD = StatusWord(
+    "held", "Needs a decision", "warning", "triangle-alert", is_final=False, needs_person=True
+)
+
+
 def run_word(status: str) -> StatusWord:
     """Return the word for a sync or import run; KeyError for a status that does not exist."""
     return _RUN_WORDS[status]

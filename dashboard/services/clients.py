@@ -22,9 +22,12 @@ from dashboard.rules import import_sentences
 from dashboard.rules.client_fields import FIELD_NAMES, FIELDS
 from dashboard.rules.contact_text import TEXT_MAX
 from dashboard.services.client_list import changing_clients, current_connection
+from dashboard.services.contact_mirror import shared_fields
 from dashboard.services.group_tags import drop_group_tags, follow_groups
 from dashboard.services.refusals import Conflict, InvalidInput, NotConnected, NotFound
+from dashboard.xero.types import ACTIVE
 
+SHARED = ("name", "email", "phones", "company_number", "tax_number")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 
 
@@ -40,12 +43,50 @@ class ClientService:
 
         Raises `InvalidInput` that names the field. Anything else in *fields* is passed over.
         """
-        values = {field: _checked(field, fields.get(field)) for field in FIELDS}
-        if values["name"] is None:
-            raise InvalidInput("A client needs a name.", "Enter the name.", field="name")
+        values = _all_checked(fields)
         now = changing_clients(self._session, practice_id, self._clock)
         client = Client(practice_id=practice_id, created_at=now, updated_at=now, **values)
         self._session.add(client)
+        self._session.commit()
+        return client
+
+    def change(self, practice_id: UUID, client_id: UUID, fields: Mapping[str, Any]) -> Client:
+        """Return the client with all of *fields* as given; one that is missing becomes empty.
+
+        Raises `NotFound`, and `InvalidInput` that names the field.
+        """
+        values = _all_checked(fields)
+        now = changing_clients(self._session, practice_id, self._clock)
+        client = self._client(practice_id, client_id)
+        for field, value in values.items():
+            setattr(client, field, value)
+        client.updated_at = now
+        self._session.commit()
+        return client
+
+    def use_xeros(self, practice_id: UUID, client_id: UUID, field: str) -> Client:
+        """Return the client with what its contact has in *field*.
+
+        Raises `NotFound`, `NotConnected`, `InvalidInput` for a field that is not shared or a name
+        that would be emptied, `Conflict` for a client without an active contact.
+        """
+        now = changing_clients(self._session, practice_id, self._clock)
+        client, mapping, theirs = self._compared(practice_id, client_id, field)
+        if field == "name" and theirs is None:
+            raise InvalidInput("The contact in Xero has no name, and a client needs one.")
+        setattr(client, field, theirs)
+        mapping.kept = {name: value for name, value in mapping.kept.items() if name != field}
+        client.updated_at = now
+        self._session.commit()
+        return client
+
+    def keep_ours(self, practice_id: UUID, client_id: UUID, field: str) -> Client:
+        """Return the client, which keeps its own *field* until Xero has something else there.
+
+        Raises as `use_xeros` does.
+        """
+        client, mapping, theirs = self._compared(practice_id, client_id, field)
+        mapping.kept = {**mapping.kept, field: theirs}
         self._session.commit()
         return client
 
@@ -111,7 +152,7 @@ class ClientService:
 
     # -- inside -------------------------------------------------------------------------------
 
-    def _found(self, practice_id: UUID, client_id: UUID) -> tuple[Client, XeroConnection]:
+    def _client(self, practice_id: UUID, client_id: UUID) -> Client:
         client = self._session.scalar(
             select(Client)
             .where(Client.id == client_id, Client.practice_id == practice_id)
@@ -119,6 +160,37 @@ class ClientService:
         )
         if client is None:
             raise NotFound
+        return client
+
+    def _compared(
+        self, practice_id: UUID, client_id: UUID, field: str
+    ) -> tuple[Client, XeroContactMapping, str | None]:
+        """Return a client, its link, and what the contact has in *field*."""
+        if field not in FIELDS:
+            raise InvalidInput("There is no such field to choose.", field="field")
+        client, connection = self._found(practice_id, client_id)
+        found = self._session.execute(
+            select(XeroContactMapping, XeroContact)
+            .join(
+                XeroContact,
+                (XeroContact.xero_connection_id == XeroContactMapping.xero_connection_id)
+                & (XeroContact.xero_contact_id == XeroContactMapping.xero_contact_id),
+            )
+            .where(
+                XeroContactMapping.xero_connection_id == connection.id,
+                XeroContactMapping.client_id == client_id,
+                XeroContact.contact_status == ACTIVE,
+            )
+            .execution_options(populate_existing=True)
+        ).first()
+        if found is None:
+            raise Conflict("This client has no active contact in Xero any more.")
+        mapping, contact = found
+        theirs = shared_fields({name: getattr(contact, name) for name in SHARED})[field]
+        return client, mapping, theirs
+
+    def _found(self, practice_id: UUID, client_id: UUID) -> tuple[Client, XeroConnection]:
+        client = self._client(practice_id, client_id)
         connection = current_connection(self._session, practice_id)
         if connection is None:
             raise NotConnected
@@ -168,6 +240,13 @@ class ClientService:
             )
             .execution_options(synchronize_session=False)
         )
+
+
+def _all_checked(fields: Mapping[str, Any]) -> dict[str, str | None]:
+    values = {field: _checked(field, fields.get(field)) for field in FIELDS}
+    if values["name"] is None:
+        raise InvalidInput("A client needs a name.", "Enter the name.", field="name")
+    return values
 
 
 def _checked(field: str, value: Any) -> str | None:

@@ -214,8 +214,10 @@ class ConnectionTruth:
                 error="Stopped: Xero was disconnected. What was done is kept.",
                 lease_owner=None,
                 lease_until=None,
+                held_at=None,
             )
         )
+        self._alerts.resolve(connection.practice_id, AlertCause.SYNC_HELD)
 
     def _error(self, sentence: str, problem: XeroError | None = None) -> dict[str, object]:
         return {

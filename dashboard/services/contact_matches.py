@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 
 from dashboard.database import AnySession
 from dashboard.models import (
@@ -20,35 +19,44 @@ from dashboard.models import (
     Verdict,
     XeroConnection,
     XeroContact,
-    XeroContactMapping,
 )
 from dashboard.rules.contact_matching import (
     ClientIndex,
-    MatchAddress,
-    MatchRecord,
     MatchResult,
-    match_contacts,
+    Pair,
+    duplicates_in,
+    match_profiles,
 )
+from dashboard.rules.matching.filing import wanted_around, wanted_by
+from dashboard.rules.matching.frequencies import Lexicon
+from dashboard.rules.matching.profile import profile_of
+from dashboard.services import match_file
 from dashboard.services.client_list import current_connection, lock_clients
+from dashboard.services.contact_changes import (
+    Changes,
+    changes_since,
+    concerned,
+    holding,
+    present_aims,
+    taken_of,
+    with_rivals,
+)
+from dashboard.services.contact_twins import replace_twins
+from dashboard.services.match_file import Kept, filed_profiles, known_of
+from dashboard.services.match_records import (
+    HeldContact,
+    client_records,
+    held_contacts,
+    unlinked_contacts,
+)
 from dashboard.services.run_lease import unfinished_run
-from dashboard.xero.types import ACTIVE
 
 logger = logging.getLogger(__name__)
 
 # Up to here the comparison takes a second or two, which a page may; beyond it a job does it.
 SMALL = 4_000
-READ_AT_ONCE = 2_000
-FAX = "FAX"
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What contacts are compared with, as it was at one moment."""
-
-    at: datetime
-    clients: tuple[MatchRecord, ...]
-    taken: frozenset[str]
-    refused: frozenset[tuple[str, str]]
+# Clients that nobody has changed yet were last changed before anything we keep.
+BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class ContactMatches:
@@ -81,7 +89,9 @@ class ContactMatches:
         if not self.is_stale(connection_id):
             self._session.commit()
             return True
-        busy = any(unfinished_run(self._session, practice_id, kind) for kind in RunKind)
+        runs = [unfinished_run(self._session, practice_id, kind) for kind in RunKind]
+        # One that waits for a person's word may do so for days.
+        busy = any(run is not None and run.held_at is None for run in runs)
         size = self._contacts(connection_id) + self._clients(practice_id)
         self._session.commit()
         if busy or size > SMALL:
@@ -94,108 +104,34 @@ class ContactMatches:
         return self._contacts(connection_id) + self._clients(practice_id)
 
     def rematch(self, practice_id: UUID, connection_id: UUID) -> int:
-        """Compare every unlinked contact with every client; return how many answers changed.
+        """Compare unlinked contacts with clients, and contacts among themselves.
 
-        Commits. The comparison itself runs outside a transaction; rows whose answer is the same
-        are not written.
+        Only what changed since the last whole comparison is compared, and everything once a day or
+        when much has changed. Returns how many answers changed. Commits. The comparison itself runs
+        outside a transaction; rows whose answer is the same are not written.
         """
-        known = self._known(practice_id, connection_id)
-        records, held = self._unlinked(connection_id)
-        self._session.commit()
-        index = ClientIndex.build(known.clients)
-        found = match_contacts(records, index, taken=known.taken, not_a_match=known.refused)
-        changed = [
-            {"key": row_id, "word": word, "list": candidates}
-            for contact_id, (row_id, *before) in held.items()
-            for word, candidates in [_stored(found[contact_id])]
-            if before != [word, candidates]
-        ]
-        self._keep(connection_id, known.at, changed)
-        logger.info("connection %s: %d contacts matched anew", connection_id, len(changed))
-        return len(changed)
+        now = self._clock()
+        job = _Job(self._session, practice_id, connection_id, self._seen(practice_id))
+        kept = match_file.kept(self._session, connection_id, now)
+        changes = job.changes_since(kept) if kept else None
+        if kept is None or changes is None or changes.are_many:
+            written = job.compare_all(now)
+        else:
+            written = job.compare(kept, changes)
+        logger.info("connection %s: %d contacts matched anew", connection_id, written)
+        return written
 
-    def _keep(self, connection_id: UUID, at: datetime, changed: list[dict[str, Any]]) -> None:
-        """Write the answers, unless somebody who began later has written already."""
-        ours = self._session.execute(
-            update(XeroConnection)
-            .where(
-                XeroConnection.id == connection_id,
-                or_(XeroConnection.matched_at.is_(None), XeroConnection.matched_at <= at),
-            )
-            .values(matched_at=at)
-            .returning(XeroConnection.id)
-            .execution_options(synchronize_session=False)
-        ).scalar()
-        if ours is not None and changed:
-            table: Any = XeroContact.__table__
-            self._session.connection().execute(
-                update(table)
-                .where(table.c.id == bindparam("key"))
-                .values(match=bindparam("word"), candidates=bindparam("list")),
-                changed,
-            )
-        self._session.commit()
+    def _seen(self, practice_id: UUID) -> datetime:
+        """Return up to which change of the practice's clients we see.
 
-    def _known(self, practice_id: UUID, connection_id: UUID) -> _Known:
+        Read under the lock of those who change them: what they change from now on is newer.
+        """
         lock_clients(self._session, practice_id)
-        at = self._clock()
-        records = client_records(self._session, practice_id)
-        taken = self._session.scalars(
-            select(XeroContactMapping.client_id).where(
-                XeroContactMapping.xero_connection_id == connection_id
-            )
+        at = self._session.scalar(
+            select(Practice.clients_changed_at).where(Practice.id == practice_id)
         )
-        refused = self._session.execute(
-            select(MatchDecision.xero_contact_id, MatchDecision.client_id).where(
-                MatchDecision.xero_connection_id == connection_id,
-                MatchDecision.verdict == Verdict.NOT_A_MATCH,
-            )
-        )
-        known = _Known(
-            at=at,
-            clients=records,
-            taken=frozenset(map(str, taken)),
-            refused=frozenset((row[0], str(row[1])) for row in refused),
-        )
-        # Others may change clients again: what they change now is newer than `at`.
         self._session.commit()
-        return known
-
-    def _unlinked(
-        self, connection_id: UUID
-    ) -> tuple[list[MatchRecord], dict[str, tuple[UUID, str, list[Any]]]]:
-        """Return the contacts to compare, and for each its row with the answer it has now."""
-        rows = self._session.execute(
-            select(
-                XeroContact.id,
-                XeroContact.xero_contact_id,
-                XeroContact.name,
-                XeroContact.first_name,
-                XeroContact.last_name,
-                XeroContact.email,
-                XeroContact.phones,
-                XeroContact.addresses,
-                XeroContact.tax_number,
-                XeroContact.company_number,
-                XeroContact.match,
-                XeroContact.candidates,
-            ).where(
-                XeroContact.xero_connection_id == connection_id,
-                XeroContact.contact_status == ACTIVE,
-                XeroContact.name != "",
-                ~exists().where(
-                    XeroContactMapping.xero_connection_id == XeroContact.xero_connection_id,
-                    XeroContactMapping.xero_contact_id == XeroContact.xero_contact_id,
-                ),
-            ),
-            execution_options={"yield_per": READ_AT_ONCE},
-        )
-        records: list[MatchRecord] = []
-        held: dict[str, tuple[UUID, str, list[Any]]] = {}
-        for row in rows:
-            records.append(_contact_record(row))
-            held[row.xero_contact_id] = (row.id, row.match, row.candidates)
-        return records, held
+        return at or BEFORE_ALL
 
     def _contacts(self, connection_id: UUID) -> int:
         return (
@@ -216,62 +152,181 @@ class ContactMatches:
         )
 
 
-def client_records(session: AnySession, practice_id: UUID) -> tuple[MatchRecord, ...]:
-    """Return the practice's clients as the detector compares them; keys are their ids."""
-    clients = session.execute(
-        select(
-            Client.id,
-            Client.name,
-            Client.email,
-            Client.phone,
-            Client.tax_number,
-            Client.company_number,
-        ).where(Client.practice_id == practice_id)
-    )
-    return tuple(
-        MatchRecord(
-            key=str(row.id),
-            name=row.name,
-            emails=_some(row.email),
-            phones=_some(row.phone),
-            tax_number=row.tax_number or "",
-            company_number=row.company_number or "",
-        )
-        for row in clients
-    )
+class _Job:
+    """One comparison for one connection."""
 
-
-def _contact_record(row: Any) -> MatchRecord:
-    return MatchRecord(
-        key=row.xero_contact_id,
-        name=row.name,
-        first_name=row.first_name or "",
-        last_name=row.last_name or "",
-        emails=_some(row.email),
-        phones=tuple(
-            phone["number"] for phone in row.phones if phone["number"] and phone["kind"] != FAX
-        ),
-        addresses=tuple(_addresses(row.addresses)),
-        tax_number=row.tax_number or "",
-        company_number=row.company_number or "",
-    )
-
-
-def _addresses(stored: Sequence[Mapping[str, Any]]) -> Iterable[MatchAddress]:
-    for address in stored:
-        lines = [*address["lines"], "", ""]
-        yield MatchAddress(
-            line1=lines[0],
-            line2=lines[1],
-            city=address["city"] or "",
-            region=address["region"] or "",
-            postal_code=address["postal_code"] or "",
-            country=address["country"] or "",
+    def __init__(
+        self, session: AnySession, practice_id: UUID, connection_id: UUID, at: datetime
+    ) -> None:
+        self._session = session
+        self._practice_id = practice_id
+        self._connection_id = connection_id
+        self._at = at
+        self._revision = (
+            session.scalar(
+                select(XeroConnection.contacts_revision).where(XeroConnection.id == connection_id)
+            )
+            or 0
         )
 
+    def changes_since(self, kept: Kept) -> Changes:
+        changes = changes_since(self._session, self._practice_id, self._connection_id, kept)
+        self._session.commit()
+        return changes
 
-def _some(value: str | None) -> tuple[str, ...]:
-    return (value,) if value else ()
+    # -- everything ---------------------------------------------------------------------------
+
+    def compare_all(self, now: datetime) -> int:
+        """Compare everything with everything, and keep what was learnt for the next time."""
+        session, connection_id = self._session, self._connection_id
+        clients = client_records(session, self._practice_id)
+        held = {each.row_id: each for each in held_contacts(session, connection_id)}
+        unlinked = unlinked_contacts(session, connection_id)
+        taken = taken_of(session, connection_id, None)
+        refused = self._refused()
+        session.commit()
+        index = ClientIndex.build(clients)
+        profiles = {row_id: index.profile(each.record) for row_id, each in held.items()}
+        found = match_profiles(
+            [profile for row_id, profile in profiles.items() if row_id in unlinked],
+            index,
+            taken=taken,
+            not_a_match=refused,
+        )
+        filed = filed_profiles((UUID(each.key), each) for each in index.profiles)
+        filed_contacts = filed_profiles(profiles.items())
+        lexicon = index.lexicon
+        # The two comparisons need not be in memory at once.
+        del index, profiles, clients
+        within = ClientIndex.build(each.record for each in held.values())
+        twins = duplicates_in(within)
+        known = known_of(
+            clients=filed,
+            contacts=filed_contacts,
+            linked=held.keys() - unlinked,
+            lexicon=lexicon,
+            lexicon_within=within.lexicon,
+        )
+        changed = _changed([each for row_id, each in held.items() if row_id in unlinked], found)
+        if self._is_ours():
+            self._write(changed)
+            replace_twins(session, self._practice_id, connection_id, twins, of=None)
+            match_file.keep(
+                session,
+                connection_id,
+                known,
+                clients_at=self._at,
+                contacts_revision=self._revision,
+                now=now,
+            )
+        session.commit()
+        return len(changed)
+
+    # -- what changed -------------------------------------------------------------------------
+
+    def compare(self, kept: Kept, changes: Changes) -> int:
+        """Compare what a change may concern, and leave every other answer as it is."""
+        session, connection_id = self._session, self._connection_id
+        lexicon = kept.known.lexicon
+        aims = present_aims(session, connection_id)
+        wanted = concerned(
+            session, self._practice_id, kept=kept, changes=changes, aims=aims, lexicon=lexicon
+        )
+        held, found = self._matched(wanted, kept, changes, lexicon)
+        best = {UUID(one.candidates[0].client_key) for one in found.values() if one.candidates}
+        all_wanted = with_rivals(wanted, aims, best)
+        if all_wanted != wanted:
+            held, found = self._matched(all_wanted, kept, changes, lexicon)
+        twins, whose = self._twins(kept, changes)
+        session.commit()
+        changed = _changed(held, found)
+        if self._is_ours():
+            self._write(changed)
+            replace_twins(session, self._practice_id, connection_id, twins, of=whose)
+        session.commit()
+        return len(changed)
+
+    def _matched(
+        self, wanted: Collection[UUID], kept: Kept, changes: Changes, lexicon: Lexicon
+    ) -> tuple[list[HeldContact], Mapping[str, MatchResult]]:
+        """Return these contacts with their answers, from the clients that may be meant."""
+        session, connection_id, known = self._session, self._connection_id, kept.known
+        held = list(held_contacts(session, connection_id, wanted))
+        profiles = [profile_of(each.record, lexicon) for each in held]
+        client_ids = {*holding(known.clients, wanted_by(profiles, lexicon)), *changes.clients}
+        index = ClientIndex.part(client_records(session, self._practice_id, client_ids), lexicon)
+        nearby = {*holding(known.contacts, wanted_around(profiles)), *changes.contacts}
+        nearby = (nearby & changes.unlinked) - set(wanted)
+        found = match_profiles(
+            profiles,
+            index,
+            taken=taken_of(session, connection_id, client_ids),
+            not_a_match=self._refused(),
+            around=[
+                profile_of(each.record, lexicon)
+                for each in held_contacts(session, connection_id, nearby)
+            ],
+        )
+        return held, found
+
+    def _twins(self, kept: Kept, changes: Changes) -> tuple[list[Pair], set[str]]:
+        """Return the pairs of contacts that were read anew, and whose they are."""
+        session, connection_id = self._session, self._connection_id
+        lexicon = kept.known.lexicon_within
+        changed = [each.record for each in held_contacts(session, connection_id, changes.contacts)]
+        whose = {record.key for record in changed}
+        wanted = wanted_by([profile_of(record, lexicon) for record in changed], lexicon)
+        others = {*holding(kept.known.contacts, wanted)} - changes.contacts
+        records = [
+            *changed,
+            *(each.record for each in held_contacts(session, connection_id, others)),
+        ]
+        return duplicates_in(ClientIndex.part(records, lexicon), of=whose), whose
+
+    # -- both ---------------------------------------------------------------------------------
+
+    def _refused(self) -> frozenset[tuple[str, str]]:
+        refused = self._session.execute(
+            select(MatchDecision.xero_contact_id, MatchDecision.client_id).where(
+                MatchDecision.xero_connection_id == self._connection_id,
+                MatchDecision.verdict == Verdict.NOT_A_MATCH,
+            )
+        )
+        return frozenset((row[0], str(row[1])) for row in refused)
+
+    def _is_ours(self) -> bool:
+        """Say up to where contacts are compared, unless somebody who saw more has written."""
+        ours = self._session.execute(
+            update(XeroConnection)
+            .where(
+                XeroConnection.id == self._connection_id,
+                or_(XeroConnection.matched_at.is_(None), XeroConnection.matched_at <= self._at),
+            )
+            .values(matched_at=self._at)
+            .returning(XeroConnection.id)
+            .execution_options(synchronize_session=False)
+        ).scalar()
+        return ours is not None
+
+    def _write(self, changed: list[dict[str, Any]]) -> None:
+        """Write answers, but not to contacts that were read anew while we compared."""
+        if changed:
+            table: Any = XeroContact.__table__
+            self._session.connection().execute(
+                update(table)
+                .where(table.c.id == bindparam("key"), table.c.revision <= self._revision)
+                .values(match=bindparam("word"), candidates=bindparam("list")),
+                changed,
+            )
+
+
+def _changed(held: Iterable[HeldContact], found: Mapping[str, MatchResult]) -> list[dict[str, Any]]:
+    return [
+        {"key": each.row_id, "word": word, "list": candidates}
+        for each in held
+        for word, candidates in [_stored(found[each.record.key])]
+        if (each.word, each.candidates) != (word, candidates)
+    ]
 
 
 def _stored(result: MatchResult) -> tuple[str, list[dict[str, Any]]]:

@@ -10,18 +10,22 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from dashboard.database import AnySession, insert_for
-from dashboard.models import XeroContact
+from dashboard.models import XeroConnection, XeroContact
 from dashboard.rules.client_fields import Values, main_phone
 from dashboard.rules.contact_text import cleaned, search_text, sort_name
-from dashboard.xero.types import ACTIVE, Address, Contact
+from dashboard.xero.types import ACTIVE, GDPR_REQUEST, Address, Contact
 
 
 @dataclass(frozen=True, slots=True)
 class MirrorChange:
-    """A contact that differs from what the mirror held; `before` is None if it is new."""
+    """A contact that differs from what the mirror held.
+
+    `before`: the fields that a client shares, and `contact_status`, as they were; None if it is
+    new.
+    """
 
     contact: Mapping[str, Any]
     before: Values | None
@@ -30,11 +34,6 @@ class MirrorChange:
     def contact_id(self) -> str:
         """Xero's id of the contact."""
         return str(self.contact["xero_contact_id"])
-
-    @property
-    def fields(self) -> Values:
-        """What a linked client shares with the contact as it is now."""
-        return shared_fields(self.contact)
 
 
 def shared_fields(contact: Mapping[str, Any]) -> Values:
@@ -58,18 +57,28 @@ def write_page(
 ) -> list[MirrorChange]:
     """Bring the mirror up to date with one page; return what was new or different, in its order.
 
-    Rows that say the same are not written. Two statements; part of the caller's transaction.
+    Rows that say the same are not written. Four statements, or one when nothing changed; part of
+    the caller's transaction.
     """
-    rows = {contact.contact_id: _row(contact) for contact in contacts}
-    held = _held(session, connection_id, list(rows))
-    changes = [
-        MirrorChange(row, _before(held.get(contact_id)))
-        for contact_id, row in rows.items()
-        if contact_id not in held or held[contact_id]["content_hash"] != row["content_hash"]
-    ]
-    if changes:
-        keys = {"practice_id": practice_id, "xero_connection_id": connection_id, "read_at": now}
-        _upsert(session, [{"id": uuid4(), **keys, **change.contact} for change in changes])
+    contacts = [_forgotten(each) if each.status == GDPR_REQUEST else each for each in contacts]
+    hashes = {contact.contact_id: _content_hash(contact) for contact in contacts}
+    known = _known_hashes(session, connection_id, list(hashes))
+    rows = {
+        contact.contact_id: _row(contact, hashes[contact.contact_id])
+        for contact in contacts
+        if known.get(contact.contact_id) != hashes[contact.contact_id]
+    }
+    if not rows:
+        return []
+    held = _held(session, connection_id, [each for each in rows if each in known])
+    changes = [MirrorChange(row, _before(held.get(each))) for each, row in rows.items()]
+    keys = {
+        "practice_id": practice_id,
+        "xero_connection_id": connection_id,
+        "read_at": now,
+        "revision": _next_revision(session, connection_id),
+    }
+    _upsert(session, [{"id": uuid4(), **keys, **change.contact} for change in changes])
     return changes
 
 
@@ -88,13 +97,38 @@ def active_contacts(session: AnySession, connection_id: UUID) -> int:
     )
 
 
+def _next_revision(session: AnySession, connection_id: UUID) -> int:
+    revision: int = session.execute(
+        update(XeroConnection)
+        .where(XeroConnection.id == connection_id)
+        .values(contacts_revision=XeroConnection.contacts_revision + 1)
+        .returning(XeroConnection.contacts_revision)
+        .execution_options(synchronize_session=False)
+    ).scalar_one()
+    return revision
+
+
+def _known_hashes(
+    session: AnySession, connection_id: UUID, contact_ids: Sequence[str]
+) -> dict[str, str]:
+    found = session.execute(
+        select(XeroContact.xero_contact_id, XeroContact.content_hash).where(
+            XeroContact.xero_connection_id == connection_id,
+            XeroContact.xero_contact_id.in_(contact_ids),
+        )
+    )
+    return {row[0]: row[1] for row in found}
+
+
 def _held(
     session: AnySession, connection_id: UUID, contact_ids: Sequence[str]
 ) -> dict[str, Mapping[str, Any]]:
+    if not contact_ids:
+        return {}
     found = session.execute(
         select(
             XeroContact.xero_contact_id,
-            XeroContact.content_hash,
+            XeroContact.contact_status,
             XeroContact.name,
             XeroContact.email,
             XeroContact.phones,
@@ -109,32 +143,57 @@ def _held(
 
 
 def _before(held: Mapping[str, Any] | None) -> Values | None:
-    return shared_fields(held) if held is not None else None
+    if held is None:
+        return None
+    return {**shared_fields(held), "contact_status": held["contact_status"]}
 
 
 def _upsert(session: AnySession, rows: list[dict[str, Any]]) -> None:
-    statement = insert_for(session)(XeroContact)
+    table: Any = XeroContact.__table__
+    statement = insert_for(session)(table)
     written = {
         name: statement.excluded[name]
         for name in rows[0]
         if name not in {"id", "practice_id", "xero_connection_id", "xero_contact_id"}
     }
-    session.execute(
+    # Through the mapped class, rows with other empty columns would become statements of their own.
+    session.connection().execute(
         statement.on_conflict_do_update(
-            index_elements=[XeroContact.xero_connection_id, XeroContact.xero_contact_id],
+            index_elements=[table.c.xero_connection_id, table.c.xero_contact_id],
             set_=written,
-            where=XeroContact.content_hash != statement.excluded.content_hash,
+            where=table.c.content_hash != statement.excluded.content_hash,
         ),
         rows,
     )
 
 
-def _row(contact: Contact) -> dict[str, Any]:
+def _content_hash(contact: Contact) -> str:
+    """Return what is the same exactly while a contact says the same.
+
+    When it was changed is left out, because Xero moves that for matters that we do not read, and
+    so are its persons, who are not kept.
+    """
+    kept = msgspec.structs.replace(contact, updated_at=None, persons=())
+    return hashlib.sha256(msgspec.json.encode(kept)).hexdigest()
+
+
+def _forgotten(contact: Contact) -> Contact:
+    """Return what is kept of a person who asked Xero to be erased: that there was one."""
+    return Contact(
+        contact_id=contact.contact_id,
+        name=contact.name,
+        status=contact.status,
+        merged_to_contact_id=contact.merged_to_contact_id,
+        updated_at=contact.updated_at,
+    )
+
+
+def _row(contact: Contact, content_hash: str) -> dict[str, Any]:
     name = cleaned(contact.name) or ""
     first_name, last_name = cleaned(contact.first_name), cleaned(contact.last_name)
     email = cleaned(contact.email)
     tax_number, company_number = cleaned(contact.tax_number), cleaned(contact.company_number)
-    row: dict[str, Any] = {
+    return {
         "xero_contact_id": contact.contact_id,
         "name": name,
         "first_name": first_name,
@@ -159,11 +218,7 @@ def _row(contact: Contact) -> dict[str, Any]:
         "search_text": search_text(
             name, first_name, last_name, email, company_number, tax_number, contact.account_number
         ),
-    }
-    content = msgspec.json.encode(row, order="deterministic")
-    return {
-        **row,
-        "content_hash": hashlib.sha256(content).hexdigest(),
+        "content_hash": content_hash,
         "xero_updated_at": contact.updated_at,
     }
 

@@ -1,15 +1,17 @@
-"""Reading contacts from Xero into the mirror: page by page, resumable at each, under a lease.
+"""A contact check: Xero's contacts into the mirror, changes over to clients, and comparing.
 
-Each page is one call outside any transaction and then one transaction that holds the page's rows,
-what they mean for linked clients, and how far the run is. Killed anywhere, the next worker goes on
-with the page that was not committed.
+Three steps, resumable at each piece, under a lease. Each page is one call outside any transaction
+and then one transaction that holds the page's rows, a note of each linked client that they concern,
+and how far the run is. Then the notes are weighed and carried over, some at a time, unless they
+would change so much that a person is asked first. Killed anywhere, the next worker goes on with the
+piece that was not committed.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -27,13 +29,16 @@ from dashboard.models import (
 )
 from dashboard.rules import run_sentences
 from dashboard.rules.phase import CONTACT_SYNC_EVERY, first_slot
-from dashboard.services.client_list import current_connection
+from dashboard.rules.waiting_sentences import NO_ANSWER
+from dashboard.services.client_list import changing_clients, current_connection
 from dashboard.services.contact_matches import ContactMatches
 from dashboard.services.contact_mirror import active_contacts, write_page
-from dashboard.services.linked_clients import follow_changes
+from dashboard.services.linked_clients import LinkedClients, note_changes, take_over
 from dashboard.services.refusals import ConnectionNotUsable, NotConnected
 from dashboard.services.run_lease import LEASE, LeaseLost, RunLease, new_run, unfinished_run
 from dashboard.services.run_results import SyncResult
+from dashboard.services.sync_brake import SyncBrake
+from dashboard.services.sync_progress import FOLLOW, MATCH, READ, Progress
 from dashboard.services.xero_auth import XeroAuthService
 from dashboard.xero.errors import XeroError, XeroMustWait, XeroNoAnswer, XeroUnavailable
 from dashboard.xero.governor import Priority
@@ -43,53 +48,11 @@ logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 1_000
 
-# Xero compares to the second and says nothing about its edges, so each check looks back a little;
-# a row that comes twice is not written twice.
-# https://developer.xero.com/documentation/api/accounting/requests-and-responses (If-Modified-Since)
-OVERLAP = timedelta(minutes=5)
-
 # One turn: afterwards other practices have theirs, and this one is taken up again.
 TURN = timedelta(seconds=45)
 
 PAUSES = (5, 30, 120, 300)
 MATCHED_PER_SECOND = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Progress:
-    """Where a sync goes on: what the run's row keeps between two pages."""
-
-    page: int = 1
-    modified_since: datetime | None = None
-    server_time: datetime | None = None
-    step: str = "read"
-    new: int = 0
-    changed: int = 0
-
-    @classmethod
-    def of(cls, run: SyncRun, checkpoint: datetime | None) -> _Progress:
-        kept = run.progress
-        if not kept:
-            return cls(modified_since=checkpoint - OVERLAP if checkpoint else None)
-        return cls(
-            page=kept["page"],
-            modified_since=_moment(kept["modified_since"]),
-            server_time=_moment(kept["server_time"]),
-            step=kept["step"],
-            new=kept["new"],
-            changed=kept["changed"],
-        )
-
-    @property
-    def kept(self) -> dict[str, Any]:
-        return {
-            "page": self.page,
-            "modified_since": _text(self.modified_since),
-            "server_time": _text(self.server_time),
-            "step": self.step,
-            "new": self.new,
-            "changed": self.changed,
-        }
 
 
 class ContactSync:
@@ -101,6 +64,7 @@ class ContactSync:
         session: AnySession,
         auth: XeroAuthService,
         matches: ContactMatches,
+        brake: SyncBrake,
         clock: Callable[[], datetime],
         owner: str,
         should_stop: Callable[[], bool],
@@ -109,6 +73,7 @@ class ContactSync:
         self._session = session
         self._auth = auth
         self._matches = matches
+        self._brake = brake
         self._clock = clock
         self._leases = RunLease(session=session, clock=clock, owner=owner)
         self._should_stop = should_stop
@@ -131,7 +96,7 @@ class ContactSync:
             self._session.rollback()
             logger.info("sync %s is no longer ours", run_id)
         except XeroMustWait as wait:
-            self._wait_for_xero(run_id, self._clock() + timedelta(seconds=wait.seconds))
+            self._wait_for_xero(run_id, wait.seconds, wait.reason)
         except (XeroUnavailable, XeroNoAnswer) as problem:
             self._try_again_later(run_id, problem)
         except (NotConnected, ConnectionNotUsable):
@@ -177,22 +142,33 @@ class ContactSync:
 
     def _go_on(self, run: SyncRun) -> None:
         run_id, practice_id, connection_id = run.id, run.practice_id, run.xero_connection_id
-        checkpoint = self._session.get_one(XeroConnection, connection_id).contacts_checkpoint
-        progress = _Progress.of(run, checkpoint)
+        progress: Progress | None = Progress.of(run) if run.progress else self._begin(run)
         self._session.commit()
         ends_at = self._clock() + TURN
-        while progress.step == "read":
+        while progress is not None and progress.step != MATCH:
             if self._should_stop() or self._clock() >= ends_at:
                 # Still running to whoever looks: the next turn takes it up within seconds.
                 self._leases.release(run_id, RunStatus.RUNNING)
                 self._session.commit()
                 return
-            page = self._read(practice_id, connection_id, progress)
-            progress = self._write(run_id, practice_id, connection_id, page, progress)
-        self._match(run_id, practice_id, connection_id, progress)
-        self._finish(run_id, practice_id, connection_id, progress)
+            if progress.step == READ:
+                page = self._read(practice_id, connection_id, progress)
+                progress = self._write(run_id, practice_id, connection_id, page, progress)
+            else:
+                progress = self._follow(run_id, practice_id, connection_id, progress)
+        if progress is not None:
+            self._match(run_id, practice_id, connection_id, progress)
+            self._finish(run_id, practice_id, connection_id, progress)
 
-    def _read(self, practice_id: UUID, connection_id: UUID, progress: _Progress) -> ContactsPage:
+    def _begin(self, run: SyncRun) -> Progress:
+        connection = self._session.get_one(
+            XeroConnection, run.xero_connection_id, populate_existing=True
+        )
+        self._leases.hold(run.id)
+        take_over(self._session, connection.id, run.id)
+        return Progress.first(connection, self._clock())
+
+    def _read(self, practice_id: UUID, connection_id: UUID, progress: Progress) -> ContactsPage:
         # https://developer.xero.com/documentation/api/accounting/contacts
         with self._auth.calling(practice_id, Priority.SYNC) as call:
             if call.connection_id != connection_id:
@@ -210,8 +186,8 @@ class ContactSync:
         practice_id: UUID,
         connection_id: UUID,
         page: ContactsPage,
-        progress: _Progress,
-    ) -> _Progress:
+        progress: Progress,
+    ) -> Progress:
         """Keep one page and how far we are, in one transaction; return where to go on."""
         self._leases.hold(run_id)
         changes = write_page(
@@ -221,15 +197,14 @@ class ContactSync:
             contacts=page.contacts,
             now=self._clock(),
         )
-        followed = follow_changes(
-            self._session,
-            practice_id=practice_id,
-            connection_id=connection_id,
-            run_id=run_id,
-            changes=changes,
-            clock=self._clock,
-        )
         if changes:
+            note_changes(
+                self._session,
+                practice_id=practice_id,
+                connection_id=connection_id,
+                run_id=run_id,
+                changes=changes,
+            )
             self._change_connection(connection_id, matched_at=None)
         new = sum(change.before is None for change in changes)
         progress = replace(
@@ -237,7 +212,7 @@ class ContactSync:
             page=progress.page + 1,
             # The clock of the first answer: what changes while we read comes again next time.
             server_time=progress.server_time or page.server_time,
-            step="match" if page.is_last else "read",
+            step=FOLLOW if page.is_last else READ,
             new=progress.new + new,
             changed=progress.changed + len(changes) - new,
         )
@@ -246,9 +221,6 @@ class ContactSync:
             progress=progress.kept,
             total=page.item_count if page.item_count is not None else SyncRun.total,
             done=SyncRun.done + len(page.contacts),
-            updated=SyncRun.updated + followed.updated,
-            skipped=SyncRun.skipped + followed.skipped,
-            problems=SyncRun.problems + followed.problems,
             attempts=0,
             error=None,
             technical_details=None,
@@ -256,8 +228,68 @@ class ContactSync:
         self._session.commit()
         return progress
 
+    # -- carrying over ------------------------------------------------------------------------
+
+    def _follow(
+        self, run_id: UUID, practice_id: UUID, connection_id: UUID, progress: Progress
+    ) -> Progress | None:
+        """Carry some changes over to clients; return where to go on, None if a person is asked."""
+        clients = LinkedClients(
+            session=self._session,
+            practice_id=practice_id,
+            connection_id=connection_id,
+            run_id=run_id,
+        )
+        if not progress.allowed:
+            return self._weighed(run_id, practice_id, connection_id, clients, progress)
+        self._leases.hold(run_id)
+        followed = clients.follow_some(changing_clients(self._session, practice_id, self._clock))
+        if followed is None:
+            # Nothing was changed after all: what was compared stays true.
+            self._session.rollback()
+            progress = replace(progress, step=MATCH)
+            self._leases.hold(run_id, progress=progress.kept)
+        else:
+            self._leases.hold(
+                run_id,
+                updated=SyncRun.updated + followed.updated,
+                skipped=SyncRun.skipped + followed.skipped,
+                problems=SyncRun.problems + followed.problems,
+            )
+        self._session.commit()
+        return progress
+
+    def _weighed(
+        self,
+        run_id: UUID,
+        practice_id: UUID,
+        connection_id: UUID,
+        clients: LinkedClients,
+        progress: Progress,
+    ) -> Progress | None:
+        """Let the changes pass if they are few enough; otherwise stop the run and ask."""
+        self._leases.hold(
+            run_id, lease=LEASE + timedelta(seconds=clients.waiting() // MATCHED_PER_SECOND)
+        )
+        self._session.commit()
+        weight = clients.weigh()
+        percent = self._session.get_one(XeroConnection, connection_id).brake_percent
+        if weight.is_too_much(percent):
+            clients.say_what_would_change()
+            values = self._brake.values_of_hold(practice_id, weight, percent)
+            self._leases.release(run_id, RunStatus.WAITING, progress=progress.kept, **values)
+            self._session.commit()
+            return None
+        self._session.rollback()
+        progress = replace(progress, allowed=True)
+        self._leases.hold(run_id, progress=progress.kept)
+        self._session.commit()
+        return progress
+
+    # -- comparing ----------------------------------------------------------------------------
+
     def _match(
-        self, run_id: UUID, practice_id: UUID, connection_id: UUID, progress: _Progress
+        self, run_id: UUID, practice_id: UUID, connection_id: UUID, progress: Progress
     ) -> None:
         stale = self._matches.is_stale(connection_id)
         rows = self._matches.size(practice_id, connection_id)
@@ -267,16 +299,18 @@ class ContactSync:
             self._matches.rematch(practice_id, connection_id)
 
     def _finish(
-        self, run_id: UUID, practice_id: UUID, connection_id: UUID, progress: _Progress
+        self, run_id: UUID, practice_id: UUID, connection_id: UUID, progress: Progress
     ) -> None:
         run = self._leases.read(run_id)
         status = RunStatus.FINISHED_WITH_PROBLEMS if run.problems else RunStatus.FINISHED
         done = run.done
         self._leases.release(run_id, status, total=done)
         now = self._clock()
+        read_all = progress.modified_since is None
         self._change_connection(
             connection_id,
             contacts_checkpoint=progress.server_time or XeroConnection.contacts_checkpoint,
+            fully_read_at=now if read_all else XeroConnection.fully_read_at,
             last_sync_at=now,
             last_sync_contact_count=active_contacts(self._session, connection_id),
             sync_due_at=first_slot(practice_id, CONTACT_SYNC_EVERY, now),
@@ -286,8 +320,14 @@ class ContactSync:
 
     # -- trouble ------------------------------------------------------------------------------
 
-    def _wait_for_xero(self, run_id: UUID, until: datetime, **values: Any) -> None:
-        self._release(run_id, RunStatus.WAITING_FOR_XERO, not_before=until, **values)
+    def _wait_for_xero(self, run_id: UUID, seconds: float, because: str, **values: Any) -> None:
+        self._release(
+            run_id,
+            RunStatus.WAITING_FOR_XERO,
+            not_before=self._clock() + timedelta(seconds=seconds),
+            waits_because=because,
+            **values,
+        )
 
     def _try_again_later(self, run_id: UUID, problem: XeroError) -> None:
         run = self._leases.read(run_id)
@@ -295,7 +335,8 @@ class ContactSync:
         if attempt < len(PAUSES):
             self._wait_for_xero(
                 run_id,
-                self._clock() + timedelta(seconds=PAUSES[attempt]),
+                PAUSES[attempt],
+                NO_ANSWER,
                 attempts=attempt + 1,
                 technical_details=_details(problem),
             )
@@ -359,11 +400,3 @@ def _details(problem: XeroError) -> dict[str, Any]:
         "http_status": problem.status,
         "reference": problem.correlation_id,
     }
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
-def _text(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None

@@ -18,7 +18,7 @@ from dashboard.rules.contact_matching import (
     match_contacts,
 )
 from dashboard.rules.organisation_change import Comparison
-from dashboard.services.contact_matches import FAX, client_records
+from dashboard.services.match_records import FAX, client_records
 from dashboard.xero import Contact, XeroClient, XeroError
 from dashboard.xero.types import ACTIVE
 

@@ -10,10 +10,13 @@ from sqlalchemy import select
 
 from dashboard.database import AnySession
 from dashboard.models import ConnectionStatus, XeroConnection
+from dashboard.rules.client_fields import WINNERS
+from dashboard.rules.sync_brake import PERCENTS
 from dashboard.services.refusals import InvalidInput, NotConnected
 
 SWITCHES = ("auto_sync_contacts", "push_documents_to_xero", "create_year_folders")
 FOLDER = "xero_folder_id"
+CHOICES: dict[str, tuple[object, ...]] = {"edited_fields": WINNERS, "brake_percent": PERCENTS}
 FOLDER_MAX = 255
 
 
@@ -51,5 +54,10 @@ def _checked(name: str, value: object) -> object:
         if value is not None and not (isinstance(value, str) and len(value) <= FOLDER_MAX):
             raise InvalidInput("xero_folder_id is the id of a folder, or null.", field=name)
         return value or None
-    known = ", ".join((*SWITCHES, FOLDER))
+    if name in CHOICES:
+        if isinstance(value, bool) or value not in CHOICES[name]:
+            listed = ", ".join(map(str, CHOICES[name]))
+            raise InvalidInput(f"{name} is one of: {listed}.", field=name)
+        return value
+    known = ", ".join((*SWITCHES, FOLDER, *CHOICES))
     raise InvalidInput(f"There is no setting called {name}.", f"There are: {known}.", field=name)

@@ -11,6 +11,7 @@ from typing import Any
 
 from dashboard.rules.file_sizes import size_in_words
 from dashboard.rules.retry_policy import attempt_in_words
+from dashboard.rules.waiting_sentences import wait_sentence
 
 KINDS_OF_DOUBT = ("sending", "no_answer", "xero_error", "broke_off")
 """Lines after which a file may still turn up in Xero's listing."""
@@ -111,9 +112,9 @@ def filed(folder: str, contact: str) -> Line:
     return Line("filed", f"Filed in {folder}, on {contact}.")
 
 
-def must_wait(seconds: float) -> Line:
+def must_wait(seconds: float, reason: str) -> Line:
     """Return the line for a limit."""
-    return Line("waiting", f"Xero asked us to slow down ({duration(seconds)}).")
+    return Line("waiting", f"{wait_sentence(reason).removesuffix('.')} ({duration(seconds)}).")
 
 
 def not_reached(seconds: float) -> Line:

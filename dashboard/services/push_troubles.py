@@ -78,7 +78,7 @@ class PushTroubles:
         """
         match problem:
             case XeroMustWait():
-                ending = self._must_wait(lease, push, problem.seconds)
+                ending = self._must_wait(lease, push, problem)
             case Refusal():
                 ending = self.hold(lease, push)
             case XeroForbidden():
@@ -161,9 +161,9 @@ class PushTroubles:
         self.wait(lease, push, push_timeline.not_reached(seconds), seconds)
         return Ending.SILENT
 
-    def _must_wait(self, lease: Lease, push: Push, seconds: float) -> Ending:
+    def _must_wait(self, lease: Lease, push: Push, wait: XeroMustWait) -> Ending:
         # The connection remembers until when; a moment on this row alone would upset the order.
-        self.rest(lease, push, push_timeline.must_wait(seconds))
+        self.rest(lease, push, push_timeline.must_wait(wait.seconds, wait.reason))
         return Ending.MUST_WAIT
 
     def _forbidden(self, lease: Lease, push: Push, problem: XeroError) -> Ending:

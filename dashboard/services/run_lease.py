@@ -36,7 +36,8 @@ class RunLease:
     def claim(self, practice_id: UUID, kind: RunKind) -> SyncRun | None:
         """Return the practice's unfinished run of this kind, now ours; None if none can be taken.
 
-        Commits. A run that waits for its moment, or that another worker holds, is not taken.
+        Commits. A run that waits for its moment or for a person, or that another worker
+        holds, is not taken.
         """
         now = self._clock()
         claimed = self._session.execute(
@@ -47,6 +48,7 @@ class RunLease:
                 SyncRun.status.in_(UNFINISHED_STATUSES),
                 or_(SyncRun.lease_until.is_(None), SyncRun.lease_until <= now),
                 or_(SyncRun.not_before.is_(None), SyncRun.not_before <= now),
+                SyncRun.held_at.is_(None),
             )
             .values(
                 status=RunStatus.RUNNING,

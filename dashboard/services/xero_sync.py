@@ -15,6 +15,7 @@ from sqlalchemy import select, update
 
 from dashboard.database import AnySession
 from dashboard.models import (
+    AlertCause,
     ConnectionStatus,
     ImportDraft,
     RunKind,
@@ -25,6 +26,7 @@ from dashboard.models import (
 )
 from dashboard.rules import run_sentences
 from dashboard.rules.phase import CONTACT_SYNC_EVERY, first_slot
+from dashboard.rules.sync_brake import left_sentence
 from dashboard.services.alerts import AlertService
 from dashboard.services.client_list import current_connection
 from dashboard.services.contact_import import ContactImport
@@ -36,6 +38,7 @@ from dashboard.services.refusals import Conflict, ConnectionNotUsable, NotConnec
 from dashboard.services.run_lease import new_run, unfinished_run
 from dashboard.services.run_results import ImportDecision, ImportResult, SyncResult
 from dashboard.services.run_undo import RunUndo
+from dashboard.services.sync_brake import SyncBrake, leave_items
 from dashboard.services.xero_auth import XeroAuthService
 from dashboard.xero.governor import Priority
 
@@ -60,6 +63,7 @@ class XeroSyncService:
     ) -> None:
         self._session = session
         self._auth = auth
+        self._alerts = alerts
         self._clock = clock
         self._matches = ContactMatches(session=session, clock=clock)
         self._start = ImportStart(session=session, clock=clock)
@@ -67,6 +71,7 @@ class XeroSyncService:
             session=session,
             auth=auth,
             matches=self._matches,
+            brake=SyncBrake(session=session, alerts=alerts, clock=clock),
             clock=clock,
             owner=owner,
             should_stop=should_stop,
@@ -256,6 +261,10 @@ class XeroSyncService:
             done=run.done,
             total=run.total,
         )
+        if run.held_at is not None:
+            leave_items(self._session, run_id, left_sentence(person.name if person else "someone"))
+            run.held_at = None
+            self._alerts.resolve(practice_id, AlertCause.SYNC_HELD)
         if run.kind == RunKind.CONTACT_SYNC:
             # Otherwise the next sweep would begin at once what was just cancelled.
             self._session.execute(

@@ -21,11 +21,11 @@ from flask import (
 from dashboard import wiring
 from dashboard.clock import utcnow
 from dashboard.database import db
-from dashboard.queries import clients, contacts, documents
+from dashboard.queries import clients, contact_twins, contacts, documents
 from dashboard.queries.clients import ClientDetail, Difference, LinkedContact
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.queries.contacts import PreviewRow
-from dashboard.rules.client_fields import FIELDS
+from dashboard.rules.client_fields import FIELD_NAMES, FIELDS
 from dashboard.rules.status_words import StatusWord, link_word, match_word
 from dashboard.services.refusals import InvalidInput, NotFound
 from dashboard.views import frame
@@ -36,7 +36,11 @@ from jobs.queue import poke
 
 pages = Blueprint("clients", __name__, url_prefix="/clients")
 
-LINKED = {"linked": True, "unlinked": False}
+LINKS: dict[str, dict[str, bool]] = {
+    "linked": {"linked": True},
+    "unlinked": {"linked": False},
+    "archived": {"archived": True},
+}
 FIELD_WORDS = {
     "name": ("a", "name"),
     "email": ("an", "email"),
@@ -53,8 +57,8 @@ CHOICES_SHOWN = 20
 def page() -> str:
     """The practice's clients by name."""
     wanted = page_args()
-    asked = {name: request.args.get(name, "").strip() for name in ("q", "tag", "xero")}
-    if asked["xero"] not in {"", *LINKED}:
+    asked = {name: request.args.get(name, "").strip() for name in ("q", "tag", "xero", "attention")}
+    if asked["xero"] not in {"", *LINKS}:
         raise InvalidInput("There is no such filter.", "Choose one from the list.", field="xero")
     with readable_cursor():
         found = clients.page(
@@ -62,7 +66,8 @@ def page() -> str:
             current_practice_id(),
             q=asked["q"],
             tag=asked["tag"],
-            linked=LINKED.get(asked["xero"]),
+            attention=bool(asked["attention"]),
+            **LINKS.get(asked["xero"], {}),
             limit=wanted.limit,
             cursor=wanted.cursor,
         )
@@ -80,6 +85,14 @@ def page() -> str:
         first_url=_address(asked),
         next_url=_address({**asked, "cursor": cursor}) if cursor else None,
     )
+
+
+@pages.get("/in-xero-twice")
+@sign_in_required
+def twins() -> str:
+    """Contacts of the organisation that may be the same."""
+    found = contact_twins.page(db.session, current_practice_id())
+    return render_template("clients/twins.html", found=found)
 
 
 @pages.get("/new")
@@ -124,8 +137,54 @@ def one(client_id: UUID) -> str:
         link_word=_link_word(detail.client.contact),
         has_more_documents=found.next_cursor is not None,
         is_connected=_is_connected(),
-        differences=[_difference(one) for one in detail.differences],
+        differences=[(one.field, *_difference(one), one.is_kept) for one in detail.differences],
+        field_names=FIELD_NAMES,
     )
+
+
+@pages.get("/<uuid:client_id>/edit")
+@sign_in_required
+def edit(client_id: UUID) -> str:
+    """The form with the client's own fields."""
+    client = _client(client_id).client
+    values = {field: getattr(client, field) or "" for field in FIELDS}
+    return render_template("clients/edit.html", client=client, values=values, errors={})
+
+
+@pages.post("/<uuid:client_id>/edit")
+@sign_in_required
+def save(client_id: UUID) -> Response:
+    """Change the client; a field that cannot be kept is said at the field."""
+    given = {field: request.form.get(field, "") for field in FIELDS}
+    try:
+        client = wiring.clients().change(current_practice_id(), client_id, given)
+    except InvalidInput as refusal:
+        form = render_template(
+            "clients/edit.html",
+            client=_client(client_id).client,
+            values=given,
+            errors={refusal.field: refusal.text},
+        )
+        return make_response(form, HTTPStatus.UNPROCESSABLE_ENTITY)
+    flash(f"{client.name} was changed.", "success")
+    return _see(url_for("clients.one", client_id=client_id))
+
+
+@pages.post("/<uuid:client_id>/differences")
+@sign_in_required
+def choose_value(client_id: UUID) -> Response:
+    """Take Xero's value of one field, or keep ours."""
+    field, keep = request.form.get("field", ""), request.form.get("keep", "")
+    service = wiring.clients()
+    if keep == "xero":
+        client = service.use_xeros(current_practice_id(), client_id, field)
+        flash(f"{client.name} now has the {FIELD_NAMES[field]} that Xero has.", "success")
+    elif keep == "ours":
+        service.keep_ours(current_practice_id(), client_id, field)
+        flash(f"We keep our {FIELD_NAMES[field]} until it changes in Xero again.", "success")
+    else:
+        raise InvalidInput("There is no such choice.", "Use Xero's value, or keep ours.")
+    return _see(url_for("clients.one", client_id=client_id, _anchor="xero-contact"))
 
 
 @pages.get("/<uuid:client_id>/link")

@@ -6,40 +6,39 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from dashboard import wiring
 from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.models import RunKind
-from dashboard.queries import documents, sync_runs
+from dashboard.queries import documents, stamps, sync_runs
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.queries.documents import DocumentCounts
 from dashboard.queries.sync_runs import RunRow
 from dashboard.rules.connection_sentences import ACCESS_UNREADABLE, problem_sentence
 from dashboard.rules.permissions import needed_sentence
 from dashboard.rules.status_words import StatusWord
+from dashboard.rules.waiting_sentences import DAY, wait_sentence
 from dashboard.views.filters import full_time, place_of_request, start_of_day
 from dashboard.views.frame import word_for
-from dashboard.xero import CallsLeft, XeroMustWait
 
 # If renewal stops, Xero lets a refresh token live for 60 days.
 # https://developer.xero.com/faq/oauth2
 REFRESH_LIFE = timedelta(days=60)
-DAY = "day"
-# Who asked us to wait; every other reason is one of our own.
-XERO_ASKED = frozenset({"minute", "concurrent", "app-minute", "unknown", "blocked", DAY})
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What the card says. `seen` changes whenever it would read differently."""
+    """What the card says; `seen` is its stamp, `heard` the word that its reader has heard."""
 
     summary: ConnectionSummary
     word: StatusWord
     reading: RunRow | None
     counts: DocumentCounts
-    filed_today: int
-    calls: CallsLeft | None
-    seen: str
+    seen: str | None
+
+    @property
+    def heard(self) -> str:
+        """What the reader of this card knows; another word is worth saying aloud."""
+        return self.word.code
 
     @property
     def held(self) -> int:
@@ -67,9 +66,9 @@ class Card:
         return self.summary.waits_because == DAY
 
     @property
-    def xero_asked(self) -> bool:
-        """Whether it is Xero that wants us to wait."""
-        return self.summary.waits_because in XERO_ASKED
+    def why_it_waits(self) -> str:
+        """Why nothing is asked of Xero now."""
+        return wait_sentence(self.summary.waits_because)
 
     @property
     def technical(self) -> list[tuple[str, object]]:
@@ -91,49 +90,22 @@ class Card:
             ("Time", _full(summary.last_error_at)),
         ]
 
-    def was_other_than(self, seen: str) -> bool:
-        """Tell whether whoever has *seen* that reads another state now, not only other figures."""
-        return bool(seen) and seen.partition("-")[0] != self.word.code
 
-
-def card_of(practice_id: UUID, summary: ConnectionSummary) -> Card:
-    """Return the card for the practice's connection; four queries."""
+def card_of(practice_id: UUID, user_id: UUID, summary: ConnectionSummary) -> Card:
+    """Return the card for the practice's connection; three queries."""
+    seen = stamps.of_card(db.session, user_id)
     run = sync_runs.latest(db.session, practice_id, RunKind.CONTACT_SYNC)
-    reading = run if run is not None and not run.is_final else None
-    counts = documents.counts(db.session, practice_id)
+    # A check that stopped and asks has the banner of every page.
+    is_reading = run is not None and not run.is_final and run.held_at is None
     today = start_of_day(place_of_request(utcnow()))
-    filed_today = documents.filed_since(db.session, practice_id, today)
-    word = word_for(summary)
-    parts = (
-        word.code,
-        _stamp(summary.updated_at),
-        filed_today,
-        counts.attention,
-        counts.way + counts.on_hold,
-        _stamp(reading.updated_at if reading else None),
-    )
+    shown = documents.shown_by(summary)
     return Card(
         summary=summary,
-        word=word,
-        reading=reading,
-        counts=counts,
-        filed_today=filed_today,
-        calls=_calls_left(summary),
-        seen="-".join(map(str, parts)),
+        word=word_for(summary),
+        reading=run if is_reading else None,
+        counts=documents.counts(db.session, practice_id, filed_since=today, shown=shown),
+        seen=seen,
     )
-
-
-def _calls_left(summary: ConnectionSummary) -> CallsLeft | None:
-    if not summary.is_current:
-        return None
-    try:
-        return wiring.outside().governor.calls_left(summary.tenant_id)
-    except XeroMustWait:
-        return None
-
-
-def _stamp(moment: datetime | None) -> str:
-    return f"{moment.timestamp():.3f}" if moment else "0"
 
 
 def _full(moment: datetime | None) -> str | None:

@@ -26,15 +26,22 @@ from dashboard import wiring
 from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.extensions import htmx
-from dashboard.queries import contact_counts, contacts, import_places, sync_runs
+from dashboard.queries import contact_counts, contacts, import_places, stamps, sync_runs
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.queries.import_places import Draft
+from dashboard.queries.stamps import Reader
 from dashboard.queries.sync_runs import RunRow
 from dashboard.rules.status_words import match_word
 from dashboard.services.refusals import NotFound
 from dashboard.views import frame, guards
+from dashboard.views.call_budget import cost_of_reading
 from dashboard.views.filters import number
-from dashboard.views.guards import current_practice_id, current_user_id, sign_in_required
+from dashboard.views.guards import (
+    current_practice_id,
+    current_user_id,
+    sign_in_required,
+    unless_seen,
+)
 from dashboard.views.import_screen import ORDERS, TYPES, Look, Screen, look_at
 from dashboard.views.run_view import RunView
 from dashboard.views.sync_history import start_contact_check
@@ -75,6 +82,7 @@ def page(draft_id: UUID) -> Response | str:
         types=TYPES,
         orders=ORDERS,
         is_old=_is_old(around["read_at"]),
+        reading_cost=cost_of_reading(_summary()),
         **around,
     )
 
@@ -96,7 +104,12 @@ def results_panel(draft_id: UUID) -> Response | str:
     return answer
 
 
+def _reading_stamp(reader: Reader, user_id: UUID, draft_id: UUID, run_id: UUID) -> str | None:
+    return stamps.of_run(reader, user_id, run_id)
+
+
 @pages.get("/<uuid:draft_id>/panels/reading/<uuid:run_id>")
+@unless_seen(_reading_stamp)
 @sign_in_required
 def reading_panel(draft_id: UUID, run_id: UUID) -> Response | str:
     """How far the reading of contacts is; 204 while it is as it was seen."""
@@ -106,8 +119,6 @@ def reading_panel(draft_id: UUID, run_id: UUID) -> Response | str:
     run = sync_runs.run(db.session, current_practice_id(), run_id)
     if run is None:
         raise NotFound
-    if request.args.get("seen") == run.version:
-        return Response(status=HTTPStatus.NO_CONTENT)
     return render_template(
         "contact_import/_reading.html",
         reading=RunView(run, utcnow()),

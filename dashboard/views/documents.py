@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from http import HTTPStatus
 from typing import TypedDict, cast
 from urllib.parse import urlencode
@@ -22,19 +24,26 @@ from flask import (
 from dashboard import wiring
 from dashboard.clock import utcnow
 from dashboard.database import db
-from dashboard.queries import clients, documents
+from dashboard.queries import clients, documents, stamps
 from dashboard.queries.clients import ClientRow
-from dashboard.queries.documents import TABS, DocumentDetail
+from dashboard.queries.documents import TABS, DocumentDetail, DocumentRow, Shown
+from dashboard.queries.stamps import Reader, documents_stamp
 from dashboard.services.refusals import InvalidInput, NotFound, Refusal, UploadRefused
 from dashboard.views import guards
+from dashboard.views.call_budget import cost_of_filing
 from dashboard.views.documents_api import receive_upload
+from dashboard.views.filters import plural
 from dashboard.views.frame import Frame, current_frame
-from dashboard.views.guards import current_practice_id, current_user_id, sign_in_required
+from dashboard.views.guards import (
+    current_practice_id,
+    current_user_id,
+    sign_in_required,
+    unless_seen,
+)
 from dashboard.views.paging import encode_cursor, page_args
 from dashboard.views.push_view import (
     list_tempo,
     moving,
-    seen_of,
     tempo,
     words_for_detail,
     words_for_row,
@@ -69,34 +78,47 @@ OFFERED = 20
 def page() -> str:
     """The practice's documents by tab and filter."""
     practice_id, wanted, now = current_practice_id(), page_args(), utcnow()
-    shown = _filters()
+    frame, filters = cast(Frame, current_frame()), _filters()
+    shown = documents.shown_by(frame.summary)
     tab = request.args.get("tab", "")
     if tab not in {"", *TABS}:
         raise NotFound
     found = documents.page(
-        db.session, practice_id, now=now, tab=tab, limit=wanted.limit, cursor=wanted.cursor, **shown
+        db.session,
+        practice_id,
+        now=now,
+        tab=tab,
+        limit=wanted.limit,
+        cursor=wanted.cursor,
+        shown=shown,
+        **filters,
     )
-    counts = documents.counts(db.session, practice_id, **shown)
+    counts = documents.counts(db.session, practice_id, shown=shown, **filters)
     live = [row for row in found.rows if tempo(row, now)]
     choices = documents.filter_choices(db.session, practice_id)
     cursor = encode_cursor(found.next_cursor)
-    frame = cast(Frame, current_frame())
+    # Only at the top of the whole list is it clear where a new document would appear.
+    is_top = not (tab or any(filters.values()) or wanted.cursor)
+    newest = max((row.created_at for row in found.rows), default=None) if is_top else None
+    unsent = documents.unsent_ids(db.session, practice_id, shown=shown)
     return render_template(
         "documents/page.html",
         rows=[(row, words_for_row(row, frame)) for row in found.rows],
         tabs=_tabs(tab, counts),
         tab=tab,
         counts=counts,
-        filters=shown,
-        is_filtered=any(shown.values()),
+        filters=filters,
+        is_filtered=any(filters.values()),
         type_options=[("", "Any type"), *((each, each) for each in choices.types)],
         year_options=[("", "Any year"), *((each, each) for each in choices.years)],
-        unsent=documents.unsent_ids(db.session, practice_id),
+        unsent=unsent,
+        unsent_cost=cost_of_filing("Sending them", frame.summary, len(unsent), counts.way),
+        retry_cost=_cost_of_retrying(found.rows, frame, counts.way) if tab == "attention" else "",
         live=live,
         moving=moving(live),
         every=list_tempo(live, now),
-        badges_url=_badges_url([row.id for row in live]),
-        seen=seen_of(live),
+        badges_url=_badges_url([row.id for row in live], newest),
+        seen=documents_stamp(row.way for row in live),
         changed_at=max((row.changed_at for row in live), default=None),
         first_url=_address(tab=tab),
         next_url=_address(tab=tab, cursor=cursor) if cursor else None,
@@ -104,18 +126,25 @@ def page() -> str:
     )
 
 
+def _badges_stamp(reader: Reader, user_id: UUID) -> str | None:
+    ids = _ids(request.args.getlist("id"))
+    return stamps.of_documents(reader, user_id, ids, since=_since())
+
+
 @pages.get("/panels/badges")
+@unless_seen(_badges_stamp)
 @sign_in_required
 def badges_panel() -> Response | str:
     """The badges of the list's unfinished rows, out of band; 204 while they read the same."""
     if guards.opened_directly():
         return _see(url_for("documents.page"))
     now, ids = utcnow(), _ids(request.args.getlist("id"))
-    rows = documents.badges(db.session, current_practice_id(), ids, now=now)
-    if request.args.get("seen") == seen_of(rows):
-        return Response(status=HTTPStatus.NO_CONTENT)
     frame = cast(Frame, current_frame())
+    shown = documents.shown_by(frame.summary)
+    rows = documents.badges(db.session, current_practice_id(), ids, now=now, shown=shown)
     live = [row for row in rows if tempo(row, now)]
+    since = _since()
+    newer = documents.newer_than(db.session, current_practice_id(), since) if since else 0
     filed = sum(row.word.code == "filed" for row in rows)
     return render_template(
         "documents/_badges.html",
@@ -124,8 +153,9 @@ def badges_panel() -> Response | str:
         moving=moving(live),
         every=list_tempo(live, now),
         filed=filed,
-        badges_url=_badges_url(ids),
-        seen=seen_of(rows),
+        badges_url=_badges_url(ids, since),
+        seen=documents_stamp((row.way for row in rows), newer=newer),
+        newer=newer,
         changed_at=max((row.changed_at for row in rows), default=None),
     )
 
@@ -158,19 +188,19 @@ def receive() -> Response:
 @sign_in_required
 def one(document_id: UUID) -> str:
     """One document."""
-    return render_template("documents/detail.html", **_detail_facts(_detail(document_id)))
+    return render_template("documents/detail.html", **_detail_facts(document_id))
 
 
 @pages.get("/<uuid:document_id>/panels/push")
+@unless_seen(stamps.of_document)
 @sign_in_required
 def push_panel(document_id: UUID) -> Response | str:
     """The push panel; 204 while it says the same."""
     if guards.opened_directly():
         return _see(url_for("documents.one", document_id=document_id))
-    facts = _detail_facts(_detail(document_id))
-    if request.args.get("seen") == facts["seen"]:
-        return Response(status=HTTPStatus.NO_CONTENT)
-    return render_template("documents/_push_panel.html", announce=True, **facts)
+    return render_template(
+        "documents/_push_panel.html", announce=True, **_detail_facts(document_id)
+    )
 
 
 @pages.get("/<uuid:document_id>/content")
@@ -275,24 +305,31 @@ def _client(client_id: UUID | None) -> ClientRow | None:
     return found.client if found else None
 
 
-def _detail(document_id: UUID) -> DocumentDetail:
-    found = documents.one(db.session, current_practice_id(), document_id, now=utcnow())
+def _detail(document_id: UUID, shown: Shown) -> DocumentDetail:
+    found = documents.one(db.session, current_practice_id(), document_id, now=utcnow(), shown=shown)
     if found is None:
         raise NotFound
     return found
 
 
-def _detail_facts(detail: DocumentDetail) -> dict[str, object]:
-    now, row = utcnow(), detail.document
+def _detail_facts(document_id: UUID) -> dict[str, object]:
     frame = cast(Frame, current_frame())
-    events = f"-{detail.events[0].id if detail.events else 0}"
+    detail = _detail(document_id, documents.shown_by(frame.summary))
+    now, row = utcnow(), detail.document
     return {
         "detail": detail,
         "row": row,
         "words": words_for_detail(detail, frame),
         "every": tempo(row, now),
-        "seen": seen_of([row]) + events,
+        "seen": documents_stamp([row.way]),
     }
+
+
+def _cost_of_retrying(rows: Sequence[DocumentRow], frame: Frame, waiting: int) -> str:
+    """Return what it costs to retry everything on this page that can be; empty for nothing."""
+    count = sum(row.can_retry and row.word.code != "no_contact" for row in rows)
+    words = plural(count, "Retrying it", "Retrying all {n}")
+    return cost_of_filing(words, frame.summary, count, waiting)
 
 
 def _tabs(current: str, counts: documents.DocumentCounts) -> list[dict[str, object]]:
@@ -324,8 +361,18 @@ def _address(**changes: str | None) -> str:
     return url_for("documents.page") + (f"?{urlencode(query)}" if query else "")
 
 
-def _badges_url(ids: list[UUID]) -> str:
-    query = urlencode([("id", str(each)) for each in ids])
+def _since() -> datetime | None:
+    given = request.args.get("since", "")
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
+
+
+def _badges_url(ids: list[UUID], since: datetime | None) -> str:
+    asked = [("id", str(each)) for each in ids]
+    query = urlencode([*asked, ("since", since.isoformat())] if since else asked)
     return f"{url_for('documents.badges_panel')}?{query}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from http import HTTPStatus
 from typing import cast
 from uuid import uuid4
@@ -16,7 +17,9 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from dashboard.database import db
 from dashboard.extensions import htmx
+from dashboard.rules.waiting_sentences import wait_sentence
 from dashboard.services.refusals import InvalidInput, Refusal
+from dashboard.views.filters import duration
 from dashboard.views.guards import is_form_post, unauthorised, wants_json
 from dashboard.views.problems import problem
 from dashboard.xero import XeroError, XeroMustWait
@@ -79,11 +82,11 @@ def _came_by_form(back: str | None) -> bool:
 def _xero_error(error: XeroError) -> Response:
     db.session.rollback()
     if isinstance(error, XeroMustWait):
-        seconds = max(1, round(error.seconds))
+        seconds = max(1, math.ceil(error.seconds))
         reply = answer(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "waiting_for_xero",
-            f"Xero asked us to slow down. Try again in {seconds} seconds. Nothing is lost.",
+            f"{wait_sentence(error.reason)} Try again in {duration(seconds)}. Nothing is lost.",
         )
         reply.headers["Retry-After"] = str(seconds)
         return reply

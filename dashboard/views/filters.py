@@ -79,6 +79,13 @@ def start_of_day(place: Place) -> datetime:
     return midnight.astimezone(UTC)
 
 
+def last_midnights(place: Place, days: int) -> list[datetime]:
+    """Return the beginnings of the last *days* days in the practice's zone, then of tomorrow."""
+    today = _local(place.now, place).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    # Wall clock: a day in which the clocks change has 23 or 25 hours.
+    return [(today + timedelta(days=step)).astimezone(UTC) for step in range(1 - days, 2)]
+
+
 def ago(moment: datetime, place: Place) -> str:
     """Return "2 minutes ago, 14:02"; what is more than a day away as `day_time`."""
     distance = moment - place.now

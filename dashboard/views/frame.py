@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,26 +20,37 @@ from flask import (
     request,
 )
 from flask_login import current_user
+from redis import Redis
+from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
 from dashboard.clock import utcnow
 from dashboard.config import Settings
 from dashboard.database import db
 from dashboard.models import AlertCause, Practice, User
-from dashboard.queries import alerts, connections
+from dashboard.queries import alerts, connections, stamps
 from dashboard.queries.alerts import AlertRow, Viewer
 from dashboard.queries.connections import ConnectionSummary
+from dashboard.queries.stamps import WordFacts
 from dashboard.rules.alert_table import kind_of
 from dashboard.rules.permissions import missing_permissions
 from dashboard.rules.status_words import StatusWord, connection_word
 from dashboard.views.filters import near_time, place_of_request
-from dashboard.views.guards import safe_next, sign_in_required
+from dashboard.views.guards import safe_next, sign_in_required, unless_seen
 
 pages = Blueprint("frame", __name__)
 
 YEAR_SECONDS = 365 * 24 * 3600
 LOOKS = {"scheme": ("system", "light", "dark"), "density": ("comfortable", "compact")}
 PAUSE = "live"
+RESTING = {
+    "tone": "warning",
+    "title": "Nothing is sent to Xero or read from it right now.",
+    "text": "A part of our service does not answer. Nothing is lost: it carries on by itself.",
+    "action_label": "",
+    "action_url": "",
+    "action_method": "get",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +131,10 @@ class Frame:
 
     @property
     def banner(self) -> dict[str, Any] | None:
-        """The one banner: the most serious alert that deserves one."""
+        """The one banner: the most serious alert that deserves one, or that all work rests."""
         alert = next((alert for alert in self.alerts if kind_of(alert.cause).is_banner), None)
+        if (alert is None or alert.tone != "danger") and self.all_work_rests:
+            return RESTING
         if alert is None or self._user is None:
             return None
         kind = kind_of(alert.cause)
@@ -141,6 +153,17 @@ class Frame:
             "action_method": "get",
         }
 
+    @cached_property
+    def all_work_rests(self) -> bool:
+        """Whether nothing can be asked of Xero, because Redis is away, the counter in it too."""
+        if self.connection is None or self.summary is None or not self.summary.is_current:
+            return False
+        try:
+            cast(Redis, current_app.extensions["redis"]).ping()
+        except RedisError:
+            return True
+        return False
+
     def _with_moment(self, alert: AlertRow) -> str:
         """Return the alert's text with the moment at which a used-up day is over."""
         if alert.cause != AlertCause.DAY_LIMIT:
@@ -154,10 +177,8 @@ class Frame:
     @property
     def seen(self) -> str:
         """A stamp that changes when the header's live parts change."""
-        word = self.connection.word.code if self.connection else ""
-        banner = self.banner["text"] if self.banner else ""
-        stamp = f"{word} {self.alert_count} {self.danger_count} {self.live_paused} {banner}"
-        return hashlib.sha256(stamp.encode()).hexdigest()[:12]
+        facts = word_facts(self.summary) if self.connection else WordFacts()
+        return stamps.frame_stamp(facts, [(alert.id, alert.updated_at) for alert in self.alerts])
 
 
 def register(app: Flask) -> None:
@@ -190,6 +211,20 @@ def word_for(summary: ConnectionSummary | None) -> StatusWord:
     )
 
 
+def word_facts(summary: ConnectionSummary | None) -> WordFacts:
+    """Return what the word is made of, for the stamp."""
+    if summary is None:
+        return WordFacts()
+    return WordFacts(
+        id=summary.id,
+        status=summary.status,
+        consecutive_errors=summary.consecutive_errors,
+        scopes=summary.scopes,
+        last_good_call_at=summary.last_good_call_at,
+        waits_until=summary.waits_until,
+    )
+
+
 def ask_admins(names: list[str]) -> str:
     """Return whom staff should ask, by name."""
     if not names:
@@ -206,12 +241,10 @@ def time_zone_of_practice() -> str:
 
 
 @pages.get("/panels/frame")
+@unless_seen(stamps.of_frame)
 @sign_in_required
-def panel() -> Response | str:
+def panel() -> str:
     """The header's pill and alert count; 204 while nothing changed."""
-    frame = current_frame()
-    if frame is None or request.args.get("seen") == frame.seen:
-        return Response(status=HTTPStatus.NO_CONTENT)
     return render_template("components/frame_panel.html")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from http import HTTPStatus
-from typing import ParamSpec, TypeVar, cast
+from typing import Concatenate, ParamSpec, TypeVar, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from dashboard.clock import utcnow
 from dashboard.database import db, reading_only
 from dashboard.extensions import htmx, login_manager
 from dashboard.models import User
+from dashboard.queries.stamps import Reader
 from dashboard.services.refusals import InvalidInput, NotAllowed
 from dashboard.views.problems import problem
 
@@ -80,6 +81,32 @@ def admin_required(view: Callable[P, R]) -> Callable[P, R]:
         return view(*args, **kwargs)
 
     return guarded
+
+
+def unless_seen(
+    stamp_of: Callable[Concatenate[Reader, UUID, P], str | None],
+) -> Callable[[View[P, R]], View[P, R | Response]]:
+    """Answer 204, after one query, to a poll whose `seen` is still the panel's stamp.
+
+    *stamp_of* is one of `queries.stamps`, for the person who asks and the view's own arguments. It
+    stands before `sign_in_required`: whoever has no valid session, or is gone, goes on to that one.
+    """
+
+    def decorate(view: View[P, R]) -> View[P, R | Response]:
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R | Response:
+            seen, user_id = request.args.get("seen"), _session_user_id()
+            if htmx and seen and user_id is not None:
+                # A session of the ORM would cost as much again as the query.
+                with db.engine.connect() as reader:
+                    stamp = stamp_of(reader, user_id, *args, **kwargs)
+                if stamp == seen:
+                    return Response(status=HTTPStatus.NO_CONTENT)
+            return view(*args, **kwargs)
+
+        return guarded
+
+    return decorate
 
 
 def current_practice_id() -> UUID:
@@ -163,16 +190,26 @@ def has_nul(value: object) -> bool:
 
 
 def _load_user(user_id: str) -> User | None:
+    if not _session_lives():
+        return None
     now = utcnow()
-    signed_in_at, seen_at = _moment("signed_in_at"), _moment("seen_at")
-    if signed_in_at is None or seen_at is None:
-        return None
-    if now - signed_in_at > ABSOLUTE or now - seen_at > IDLE:
-        return None
     # A poll is not a visit, and its answer sets no cookie.
-    if now - seen_at > NOTE_EVERY and not is_panel():
+    if now - cast(datetime, _moment("seen_at")) > NOTE_EVERY and not is_panel():
         session["seen_at"] = now.timestamp()
     return db.session.get(User, UUID(user_id))
+
+
+def _session_user_id() -> UUID | None:
+    """Return whose session this is while it lives; whether that person is still there is open."""
+    user_id = session.get("_user_id")
+    return UUID(user_id) if user_id is not None and _session_lives() else None
+
+
+def _session_lives() -> bool:
+    now, signed_in_at, seen_at = utcnow(), _moment("signed_in_at"), _moment("seen_at")
+    if signed_in_at is None or seen_at is None:
+        return False
+    return now - signed_in_at <= ABSOLUTE and now - seen_at <= IDLE
 
 
 def _moment(name: str) -> datetime | None:

@@ -13,13 +13,14 @@ from dashboard.database import db
 from dashboard.queries import connections
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.rules.consent_sentences import CANCELLED
+from dashboard.rules.waiting_sentences import NOT_COUNTED
 from dashboard.services.refusals import ChoiceNeeded, InvalidInput, Refusal
 from dashboard.views import guards
+from dashboard.views.call_budget import budget_of
 from dashboard.views.connected import to_settings, welcome
 from dashboard.views.filters import hour_minute, place_of_request
 from dashboard.views.guards import admin_required, current_practice_id, sign_in_required
 from dashboard.views.json_values import iso, json_body
-from dashboard.xero import XeroMustWait
 
 api = Blueprint("integration_api", __name__, url_prefix="/api/integrations/xero")
 
@@ -125,15 +126,14 @@ def _calls(summary: ConnectionSummary | None) -> dict[str, Any]:
     nothing = {"minute_remaining": None, "day_remaining": None, "resumes_at": None}
     if summary is None or not summary.is_current:
         return nothing
-    try:
-        left = wiring.outside().governor.calls_left(summary.tenant_id)
-    except XeroMustWait:
+    budget = budget_of(summary, utcnow())
+    if budget is None:
         # The limiter cannot be asked while Redis is away; nothing is called then either.
-        return {**nothing, "resumes_at": iso(summary.waits_until)}
+        return {**nothing, "resumes_at": iso(summary.waits_until), "problem": NOT_COUNTED}
     return {
-        "minute_remaining": left.minute,
-        "day_remaining": left.day,
-        "resumes_at": iso(left.resumes_at),
+        "minute_remaining": budget.minute.left,
+        "day_remaining": budget.day.left,
+        "resumes_at": iso(budget.resumes_at),
     }
 
 

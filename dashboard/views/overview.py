@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from flask import Blueprint, render_template
 
 from dashboard.clock import utcnow
 from dashboard.database import db
-from dashboard.queries import connections, contact_counts, documents, sync_runs
+from dashboard.queries import activity, contact_counts, documents, sync_runs
+from dashboard.rules.day_chart import chart_of
 from dashboard.rules.preview_filter import PreviewFilter
 from dashboard.rules.status_words import run_word
-from dashboard.views.frame import word_for
+from dashboard.views.filters import day_month, last_midnights, place_of_request
+from dashboard.views.frame import Frame, current_frame, word_for
 from dashboard.views.guards import current_practice_id, sign_in_required
 
 pages = Blueprint("overview", __name__)
 
 LATEST = 5
+CHART_DAYS = 14
 
 
 @pages.get("/")
@@ -22,15 +27,24 @@ LATEST = 5
 def page() -> str:
     """Everything in one look; the numbers lead to the lists behind them."""
     practice_id = current_practice_id()
-    summary = connections.summary(db.session, practice_id)
+    summary = cast(Frame, current_frame()).summary
+    shown = documents.shown_by(summary)
+    place = place_of_request(utcnow())
+    midnights = last_midnights(place, CHART_DAYS)
+    days = activity.by_day(
+        db.session, practice_id, summary.tenant_id if summary else None, midnights
+    )
     runs = sync_runs.history(db.session, practice_id, limit=LATEST, with_changes_only=True)
-    latest = documents.page(db.session, practice_id, now=utcnow(), limit=LATEST)
+    latest = documents.page(db.session, practice_id, now=utcnow(), limit=LATEST, shown=shown)
     return render_template(
         "overview/page.html",
         summary=summary,
         word=word_for(summary),
-        counts=documents.counts(db.session, practice_id),
+        counts=documents.counts(db.session, practice_id, shown=shown),
         contacts=contact_counts.counts(db.session, practice_id, PreviewFilter(type="likely")),
         latest=latest.rows,
+        days=[day_month(midnight, place) for midnight in midnights[:-1]],
+        filed=chart_of([day.filed for day in days]),
+        calls=chart_of([day.calls for day in days]),
         runs=[(run, run_word(run.status)) for run in runs.rows],
     )

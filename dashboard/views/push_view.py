@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -96,14 +95,6 @@ def words_for_detail(detail: DocumentDetail, frame: Frame) -> PushWords:
     return _with_action(row, _sentence(row, story), in_xero)
 
 
-def seen_of(rows: Iterable[DocumentRow]) -> str:
-    """Return a stamp that changes when one of the rows reads differently."""
-    stamp = "|".join(
-        f"{row.id} {row.changed_at.timestamp()} {row.word.code} {row.scan_status}" for row in rows
-    )
-    return hashlib.sha256(stamp.encode()).hexdigest()[:16]
-
-
 def tempo(row: DocumentRow, now: datetime) -> str | None:
     """Return how often the panel asks; None when nothing changes by itself any more."""
     if row.word.is_final:
@@ -167,6 +158,7 @@ def _story(
         ahead=ahead,
         at=_when(moment) if moment else "",
         retry_count=push.retry_count if push else 0,
+        waits_because=row.waits_because,
         cause=cause,
         can_reconnect=bool(frame.person and frame.person.is_admin),
         needs_permission=row.needs_permission,

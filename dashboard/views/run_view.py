@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 import flask_babel
 
 from dashboard.models import RunKind, RunStatus
+from dashboard.queries.stamps import runs_stamp
 from dashboard.queries.sync_runs import ItemRow, RunRow
-from dashboard.rules.status_words import StatusWord, run_word
+from dashboard.rules.status_words import RUN_HELD, StatusWord, run_word
 from dashboard.rules.undo import may_still_undo
+from dashboard.rules.waiting_sentences import wait_sentence
 from dashboard.views import filters
 from dashboard.views.filters import number, plural
 
@@ -26,8 +27,9 @@ UNDOABLE_KINDS = (RunKind.IMPORT.value, RunKind.CONTACT_SYNC.value)
 STEPS = {
     RunKind.IMPORT.value: ("Read", "Match", "Create, link and tag"),
     RunKind.UNDO.value: ("Prepare", "Take back"),
-    RunKind.CONTACT_SYNC.value: ("Read", "Match"),
+    RunKind.CONTACT_SYNC.value: ("Read", "Update clients", "Match"),
 }
+CHECK_STEPS = ("read", "follow", "match")
 
 EAGER = timedelta(minutes=1)
 # A guess at the time left is worth showing only after a tenth of the work and ten seconds.
@@ -79,7 +81,12 @@ class RunView:
     @property
     def word(self) -> StatusWord:
         """How it stands."""
-        return run_word(self.run.status)
+        return RUN_HELD if self.is_held else run_word(self.run.status)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether it stopped and waits for a person's word."""
+        return self.run.held_at is not None
 
     @property
     def by(self) -> str:
@@ -93,8 +100,13 @@ class RunView:
 
     @property
     def waits_for_xero(self) -> bool:
-        """Whether Xero asked for patience."""
+        """Whether it goes on by itself later."""
         return self.run.status == RunStatus.WAITING_FOR_XERO
+
+    @property
+    def why_it_waits(self) -> str:
+        """Why nothing is asked of Xero now."""
+        return wait_sentence(self.run.waits_because)
 
     @property
     def is_finished(self) -> bool:
@@ -131,14 +143,10 @@ class RunView:
         names = STEPS[self.run.kind]
         if self.is_finished:
             return [(name, "done") for name in names]
-        at = len(names) - 1 if not self.is_check or self._has_read_all else 0
+        at = CHECK_STEPS.index(self.run.step) if self.is_check else len(names) - 1
         states = ["done" if place < at else "next" for place in range(len(names))]
         states[at] = "now"
         return list(zip(names, states, strict=True))
-
-    @property
-    def _has_read_all(self) -> bool:
-        return bool(self.run.total) and self.run.done >= cast(int, self.run.total)
 
     @property
     def time_left(self) -> str | None:
@@ -245,7 +253,7 @@ def heard_at_load(run: RunRow, now: datetime) -> str | None:
 
 def seen_of(live: Iterable[RunView]) -> str:
     """Return a stamp that changes when one of the runs does."""
-    return "-".join(view.run.version for view in live)
+    return runs_stamp(view.run.updated_at for view in live)
 
 
 def changes_of(item: ItemRow) -> list[tuple[str, str, str]]:
@@ -284,11 +292,12 @@ def _start_sentence(run: RunRow) -> str:
 def _news(run: RunRow, heard: Heard, reached: Heard, now: datetime) -> str:
     done = f"{number(run.done)} of {number(run.total)}" if run.total else number(run.done)
     if reached.waiting and not heard.waiting:
+        why = wait_sentence(run.waits_because)
         if run.not_before is None:
-            return "Xero asked us to slow down."
+            return why
         place = filters.Place(flask_babel.get_timezone() or UTC, now)
         at = filters.hour_minute(run.not_before, place)
-        return f"Xero asked us to slow down. Carries on at {at}."
+        return f"{why} Carries on at {at}."
     if heard.waiting and not reached.waiting:
         return f"Carried on, {done}."
     if reached.problem and not heard.problem:

@@ -24,24 +24,43 @@ from dashboard import wiring
 from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.models import RunKind
-from dashboard.queries import connections, sync_runs
+from dashboard.queries import connections, documents, stamps, sync_runs
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.rules.file_naming import BASE_FOLDER
 from dashboard.rules.organisation_change import comparison_sentence, question
 from dashboard.rules.permissions import PERMISSIONS, is_granted
+from dashboard.rules.sync_brake import PERCENTS
+from dashboard.rules.waiting_sentences import wait_sentence
 from dashboard.services.refusals import ChoiceNeeded, ConnectionNotUsable, NotConnected
 from dashboard.views import guards
+from dashboard.views.call_budget import calls_stamp, card_of_calls
 from dashboard.views.connected import to_settings, welcome
 from dashboard.views.connection_card import card_of
 from dashboard.views.filters import hour_minute, near_time, place_of_request
 from dashboard.views.frame import Frame, ask_admins, current_frame
-from dashboard.views.guards import admin_required, current_practice_id, sign_in_required
+from dashboard.views.guards import (
+    admin_required,
+    current_practice_id,
+    current_user_id,
+    sign_in_required,
+    unless_seen,
+)
 from dashboard.xero import XeroError, XeroForbidden, XeroMustWait
 from jobs.queue import poke
 
 logger = logging.getLogger(__name__)
 
 pages = Blueprint("settings", __name__)
+
+EDIT_CHOICES = (
+    ("ask", "Ask: keep ours, and show both on the client’s page"),
+    ("xero", "Xero’s value replaces ours; the run keeps what it was"),
+    ("ours", "Keep ours"),
+)
+BRAKE_CHOICES = tuple(
+    (str(percent), f"more than {percent} % of clients" if percent < 100 else "never")  # noqa: PLR2004 - all of them
+    for percent in PERCENTS
+)
 
 
 @pages.get("/settings")
@@ -56,18 +75,26 @@ def page() -> str:
         summary = frame.summary
     except DBAPIError as problem:
         return _without_details(problem, "settings/unavailable.html")
+    user_id = current_user_id()
+    card = card_of(practice_id, user_id, summary) if summary else None
     return render_template(
         "settings/page.html",
         summary=summary,
-        card=card_of(practice_id, summary) if summary else None,
+        card=card,
+        calls=card_of_calls(user_id, card.summary, card.counts)
+        if card and card.summary.is_current
+        else None,
         permissions=_permissions(summary),
         just_connected=browser_session.pop("just_connected", None),
         ask=_whom_to_ask(),
         folder=_folder_name(summary),
+        edit_choices=EDIT_CHOICES,
+        brake_choices=BRAKE_CHOICES,
     )
 
 
 @pages.get("/settings/panels/connection")
+@unless_seen(stamps.of_card)
 @sign_in_required
 def connection_panel() -> Response | str:
     """The connection card; 204 while it says the same."""
@@ -80,17 +107,30 @@ def connection_panel() -> Response | str:
         return _without_details(problem, "settings/_no_details_panel.html")
     if summary is None:
         return Response(status=HTTPStatus.NO_CONTENT)
-    card = card_of(practice_id, summary)
-    seen = request.args.get("seen", "")
-    if seen == card.seen:
-        return Response(status=HTTPStatus.NO_CONTENT)
+    card = card_of(practice_id, current_user_id(), summary)
     return render_template(
         "settings/_connection_answer.html",
         summary=summary,
         card=card,
-        changed=card.was_other_than(seen),
+        changed=request.args.get("heard", card.heard) != card.heard,
         ask=_whom_to_ask(),
     )
+
+
+@pages.get("/settings/panels/calls")
+@unless_seen(calls_stamp)
+@sign_in_required
+def calls_panel() -> Response | str:
+    """The card about calls; 204 while it says the same, or while there is nothing to count."""
+    if guards.opened_directly():
+        return to_settings()
+    summary = cast(Frame, current_frame()).summary
+    if summary is None or not summary.is_current:
+        return Response(status=HTTPStatus.NO_CONTENT)
+    counts = documents.counts(db.session, current_practice_id(), shown=documents.shown_by(summary))
+    calls = card_of_calls(current_user_id(), summary, counts)
+    announce = request.args.get("heard", calls.state) != calls.state
+    return render_template("settings/_calls_panel.html", calls=calls, announce=announce)
 
 
 @pages.post("/settings/check")
@@ -105,7 +145,7 @@ def check_now() -> Response:
         flash(refusal.text, "danger")
     except XeroMustWait as wait:
         at = near_time(utcnow() + timedelta(seconds=wait.seconds), place_of_request(utcnow()))
-        flash(f"Xero wants us to wait before we ask again. The next check is at {at}.", "info")
+        flash(f"{wait_sentence(wait.reason)} The next check is at {at}.", "info")
     except XeroForbidden:
         flash("Xero does not let us in. We keep checking by ourselves.", "warning")
     except XeroError:
@@ -119,11 +159,15 @@ def check_now() -> Response:
 @pages.post("/settings/preferences")
 @admin_required
 def save_preferences() -> Response:
-    """Save the three switches of the form."""
-    wanted = {
+    """Save the form; a choice that was not sent stays as it is."""
+    wanted: dict[str, object] = {
         name: name in request.form
         for name in ("auto_sync_contacts", "push_documents_to_xero", "create_year_folders")
     }
+    if "edited_fields" in request.form:
+        wanted["edited_fields"] = request.form["edited_fields"]
+    if "brake_percent" in request.form:
+        wanted["brake_percent"] = request.form.get("brake_percent", type=int)
     wiring.preferences().update_settings(current_practice_id(), wanted)
     flash("Preferences saved.", "success")
     poke("file-push", current_practice_id())

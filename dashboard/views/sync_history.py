@@ -16,16 +16,23 @@ from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.extensions import htmx
 from dashboard.models import ItemOutcome, RunKind, RunStatus
-from dashboard.queries import sync_runs, undo_preview
+from dashboard.queries import stamps, sync_runs, undo_preview
 from dashboard.queries.connections import ConnectionSummary
+from dashboard.queries.stamps import Reader
 from dashboard.queries.sync_runs import RunRow
 from dashboard.rules import import_sentences
 from dashboard.rules.status_words import run_word
 from dashboard.services.refusals import InvalidInput, NotFound
 from dashboard.views import frame
+from dashboard.views.call_budget import cost_of_reading
 from dashboard.views.contacts_api import readable_cursor
 from dashboard.views.filters import place_of_request
-from dashboard.views.guards import current_practice_id, current_user_id, sign_in_required
+from dashboard.views.guards import (
+    current_practice_id,
+    current_user_id,
+    sign_in_required,
+    unless_seen,
+)
 from dashboard.views.paging import encode_cursor, page_args
 from dashboard.views.run_view import (
     KINDS,
@@ -89,10 +96,16 @@ def page() -> str:
         csv_url=_address(here, "run_actions.runs_csv"),
         summary=summary,
         is_connected=summary is not None and summary.is_current,
+        reading_cost=cost_of_reading(summary),
     )
 
 
+def _badges_stamp(reader: Reader, user_id: UUID) -> str | None:
+    return stamps.of_runs(reader, user_id, _ids(request.args.getlist("run")))
+
+
 @pages.get("/panels/badges")
+@unless_seen(_badges_stamp)
 @sign_in_required
 def badges_panel() -> Response | str:
     """The badges of the runs that were unfinished when the list was drawn."""
@@ -104,8 +117,6 @@ def badges_panel() -> Response | str:
     ]
     now = utcnow()
     live = [RunView(run, now) for run in found if run]
-    if request.args.get("seen") == seen_of(live):
-        return Response(status=HTTPStatus.NO_CONTENT)
     return render_template("sync_history/_badges.html", live=live, **_live(live))
 
 
@@ -180,14 +191,13 @@ def _results(run_id: UUID) -> dict[str, object]:
 
 
 @pages.get("/<uuid:run_id>/panels/progress")
+@unless_seen(stamps.of_run)
 @sign_in_required
 def progress_panel(run_id: UUID) -> Response | str:
     """The run's progress; 204 while it is as it was seen."""
     if not htmx:
         return _see(url_for("sync_history.one", run_id=run_id))
     run = run_of_practice(run_id)
-    if request.args.get("seen") == run.version:
-        return Response(status=HTTPStatus.NO_CONTENT)
     now = utcnow()
     said = milestone(run, heard_of(request.args.get("heard", "")), now)
     return render_template(

@@ -35,6 +35,12 @@ Read_co = TypeVar("Read_co", covariant=True)
 LONGEST_MESSAGE = 500
 MOST_MESSAGES = 20
 CORRELATION_HEADER = "xero-correlation-id"
+# Some servers of Microsoft's put it before every text.
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_DATA_BEGINS = (b"{", b"[")
+
+# What a decoder raises for a body that is not JSON, or nested beyond any honest one.
+_NO_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _PROBLEMS = {
     "minute": "minute",
@@ -63,9 +69,12 @@ class Answer:
     def is_page(self) -> bool:
         """Whether this is a web page, whatever was asked for."""
         kind = self.headers.get("Content-Type", "").lower()
-        return "html" in kind or self.body.lstrip()[:14].lower().startswith(
-            (b"<!doctype", b"<html")
-        )
+        return "html" in kind or self.words[:14].lower().startswith((b"<!doctype", b"<html"))
+
+    @property
+    def words(self) -> bytes:
+        """The body of an answer that is text, without what may stand before the text."""
+        return self.body.removeprefix(_BYTE_ORDER_MARK).lstrip()
 
 
 class Decoder(Protocol[Read_co]):
@@ -82,16 +91,16 @@ def decode(answer: Answer, decoder: Decoder[T]) -> T:
     """
     failure: XeroError
     try:
-        return decoder.decode(answer.body)
+        return decoder.decode(answer.words)
     except msgspec.ValidationError as error:
         failure = _unusable(answer, f"Xero's answer has an unknown shape: {error}.")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _NO_JSON:
         failure = _undecodable(answer)
     raise failure
 
 
 def _undecodable(answer: Answer) -> XeroError:
-    if answer.body.lstrip()[:1] in (b"{", b"["):
+    if answer.words.startswith(_DATA_BEGINS):
         # JSON that began and broke off: the rest was lost on the way.
         return XeroNoAnswer("Xero's answer broke off in the middle.")
     return _unusable(answer, "Xero answered with something other than data.")
@@ -202,21 +211,21 @@ def _messages(answer: Answer) -> tuple[str, ...]:
     if body is None:
         return _plain_text(answer)
     found = dict.fromkeys(message.strip() for message in _reasons(body))
-    return tuple(message for message in found if message)[:MOST_MESSAGES]
+    return tuple(each for each in found if each and not each.startswith("<"))[:MOST_MESSAGES]
 
 
 def _json(answer: Answer) -> Any:
     try:
-        return msgspec.json.decode(answer.body) if answer.body else None
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return msgspec.json.decode(answer.words) if answer.words else None
+    except _NO_JSON:
         return None
 
 
 def _plain_text(answer: Answer) -> tuple[str, ...]:
     kind = answer.headers.get("Content-Type", "").lower()
-    text = answer.body[: LONGEST_MESSAGE * 4].decode("utf-8", "replace").strip()
-    # Markup says nothing that a person could use.
-    if not text or answer.is_page or "xml" in kind or text.startswith("<"):
+    text = answer.words[: LONGEST_MESSAGE * 4].decode("utf-8", "replace").strip()
+    # Markup says nothing that a person could use, and broken data may echo a whole record.
+    if not text or answer.is_page or "xml" in kind or text.startswith(("<", "{", "[")):
         return ()
     return (text[:LONGEST_MESSAGE],)
 

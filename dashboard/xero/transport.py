@@ -56,13 +56,15 @@ class XeroRequest:
 class Exchange:
     """What one call cost: for counting, never for deciding.
 
-    `status` is None when no answer came; bytes are those on the wire (compressed), heads excluded.
+    `sent` is False when not one byte left: that was no call. `status` is None when no answer came;
+    bytes are those on the wire (compressed), heads excluded.
     """
 
     tenant_id: str | None
     priority: Priority
     method: str
     path: str
+    sent: bool
     status: int | None
     bytes_sent: int
     bytes_received: int
@@ -174,7 +176,7 @@ class Transport:
                 headers=answer.headers if answer else None,
                 sent=sent,
             )
-            self._report(request, answer, received, self._monotonic() - began_at)
+            self._report(request, answer, received, self._monotonic() - began_at, sent=sent)
         error = error_for(_without_echo(answer, access), may_be_unmodified=request.is_conditional)
         if error is not None:
             raise error
@@ -201,7 +203,13 @@ class Transport:
         raise failure
 
     def _report(
-        self, request: XeroRequest, answer: Answer | None, received: int, seconds: float
+        self,
+        request: XeroRequest,
+        answer: Answer | None,
+        received: int,
+        seconds: float,
+        *,
+        sent: bool,
     ) -> None:
         if self._on_exchange is None:
             return
@@ -211,8 +219,9 @@ class Transport:
                 priority=request.priority,
                 method=request.method,
                 path=request.path,
+                sent=sent,
                 status=answer.status if answer else None,
-                bytes_sent=len(request.body or b""),
+                bytes_sent=len(request.body or b"") if sent else 0,
                 bytes_received=received,
                 seconds=seconds,
             )

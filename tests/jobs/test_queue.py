@@ -98,7 +98,7 @@ class TestRedisDown:
 class TestWorkersAlive:
     @pytest.mark.parametrize(
         ("age", "state", "alive"),
-        [(5, "idle", 1), (60, "idle", 0), (60, "busy", 1), (200, "busy", 0)],
+        [(5, "idle", 1), (60, "idle", 0), (60, "busy", 1), (1000, "busy", 0)],
     )
     def test_a_worker_is_alive_while_its_silence_can_be_explained(
         self, queue: JsonQueue, connection: redis.Redis, age: int, state: str, alive: int

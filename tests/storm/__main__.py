@@ -9,7 +9,13 @@ import sys
 import time
 from importlib import import_module
 
-HARNESSES = ("refresh_storm", "refresh_kills", "refresh_faults", "key_rotation_kills")
+HARNESSES = (
+    "refresh_storm",
+    "refresh_kills",
+    "refresh_faults",
+    "key_rotation_kills",
+    "contact_kills",
+)
 
 
 def main(chosen: list[str]) -> int:

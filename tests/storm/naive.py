@@ -1,22 +1,40 @@
 """What many projects do, kept to show that the harnesses see it: each of these must turn red.
 
-They do the same work on the same rows as the product's custody, and lack one thought each.
+They do the same work on the same rows as the product, and lack one thought each.
 """
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from uuid import UUID
 
 import redis
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from dashboard import wiring
+from dashboard.clock import utcnow
 from dashboard.database import db
-from dashboard.models import ConnectionStatus, XeroConnection
+from dashboard.models import (
+    Client,
+    ConnectionStatus,
+    ItemOutcome,
+    RunKind,
+    RunStatus,
+    SyncRun,
+    SyncRunItem,
+    XeroConnection,
+    XeroContact,
+    XeroContactMapping,
+)
 from dashboard.secret import Secret
+from dashboard.services.contact_mirror import write_page
+from dashboard.services.contact_sync import ContactSync
+from dashboard.services.group_tags import follow_groups
+from dashboard.services.linked_clients import note_changes
+from dashboard.services.sync_progress import FOLLOW, Progress
 from dashboard.services.token_custody import TokenCustody
-from dashboard.xero import XeroError, XeroGrantRefused
+from dashboard.xero import ContactsPage, XeroError, XeroGrantRefused
 from tests.storm.installation import Pace, custody
 
 
@@ -79,6 +97,91 @@ class AnyFailureIsTheEnd:
         except XeroError:
             db.session.rollback()
             _end(connection_id)
+
+
+class ReadBeforeKept(ContactSync):
+    """Notes a page as read before it keeps the page: a crash in between loses its contacts."""
+
+    def _write(
+        self,
+        run_id: UUID,
+        practice_id: UUID,
+        connection_id: UUID,
+        page: ContactsPage,
+        progress: Progress,
+    ) -> Progress:
+        noted = replace(
+            progress, page=progress.page + 1, step=FOLLOW if page.is_last else progress.step
+        )
+        self._leases.hold(
+            run_id,
+            progress=noted.kept,
+            total=page.item_count,
+            done=SyncRun.done + len(page.contacts),
+        )
+        self._session.commit()
+        changes = write_page(
+            self._session,
+            practice_id=practice_id,
+            connection_id=connection_id,
+            contacts=page.contacts,
+            now=self._clock(),
+        )
+        note_changes(
+            self._session,
+            practice_id=practice_id,
+            connection_id=connection_id,
+            run_id=run_id,
+            changes=changes,
+        )
+        self._session.commit()
+        return noted
+
+
+class MadeBeforeTicked:
+    """Makes a client before it ticks the contact off: a crash in between makes it once more."""
+
+    def __init__(self, connection_id: UUID) -> None:
+        self._connection_id = connection_id
+
+    def import_contacts(self, practice_id: UUID) -> None:
+        """Make a client of every contact of the import that is not ticked off."""
+        run = db.session.scalars(
+            select(SyncRun).where(
+                SyncRun.practice_id == practice_id, SyncRun.kind == RunKind.IMPORT
+            )
+        ).one()
+        items = db.session.scalars(
+            select(SyncRunItem).where(
+                SyncRunItem.run_id == run.id, SyncRunItem.outcome == ItemOutcome.WAITING
+            )
+        ).all()
+        for item in items:
+            contact = db.session.scalars(
+                select(XeroContact).where(
+                    XeroContact.xero_connection_id == self._connection_id,
+                    XeroContact.xero_contact_id == item.xero_contact_id,
+                )
+            ).one()
+            client = Client(practice_id=practice_id, name=contact.name, email=contact.email)
+            db.session.add(client)
+            db.session.commit()
+            db.session.add(
+                XeroContactMapping(
+                    practice_id=practice_id,
+                    client_id=client.id,
+                    xero_connection_id=self._connection_id,
+                    xero_contact_id=contact.xero_contact_id,
+                )
+            )
+            db.session.flush()
+            follow_groups(db.session, practice_id, {client.id: contact.groups}, utcnow())
+            item.outcome, item.client_id = ItemOutcome.CREATED, client.id
+            run.done += 1
+            run.created += 1
+            db.session.commit()
+        run.status = RunStatus.FINISHED
+        db.session.commit()
 
 
 def _refresh_once(store: TokenCustody, pace: Pace, connection_id: UUID, seen_version: int) -> None:

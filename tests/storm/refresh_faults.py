@@ -30,11 +30,11 @@ from unittest.mock import patch
 from uuid import UUID
 
 from redis import Redis
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from dashboard import clock, database, wiring
 from dashboard.database import db
-from dashboard.models import ConnectionStatus, Practice, Role, XeroConnection
+from dashboard.models import ConnectionStatus, Practice, Role, XeroCalls, XeroConnection
 from dashboard.secret import Secret
 from dashboard.services.refusals import ConnectionNotUsable, Refusal
 from dashboard.simulator import App, World, build_world, grants
@@ -323,7 +323,7 @@ def run(
         made.inside(),
     ):
         # An earlier run may have left its rows; this pretend Xero is new, nobody has called it yet.
-        db.session.execute(update(XeroConnection).values(last_call_at=None))
+        db.session.execute(delete(XeroCalls))
         db.session.commit()
         scene = _new_scene(made, world, report, naive=naive)
         began = time.monotonic()

@@ -54,6 +54,18 @@ class TestRefreshFaults:
         assert facts["true revocations"] == facts["of these told at the first refused call"] == "1"
 
 
+class TestContactKills:
+    def test_a_check_and_an_import_killed_anywhere_lose_and_double_nothing(
+        self, database_url: str
+    ) -> None:
+        facts = run("contact_kills", database_url, "--every", "37")
+        # Of the last of the runs, that of the product's import.
+        assert int(facts["killed"]) > 5
+        assert facts["kills after which anything was wrong"] == "0"
+        # The run before, of a naive one.
+        assert int(facts["violations seen, as it must be"]) > 0
+
+
 class TestKeyRotationKills:
     def test_a_rotation_killed_anywhere_leaves_nothing_behind(self, database_url: str) -> None:
         facts = run(

@@ -46,9 +46,12 @@ class Browser:
             self._learn_token("/alerts")
         return answer
 
-    def enter_as(self, user: User) -> None:
-        """Begin a session as the form would, without the form: most tests are not about it."""
-        with self.http.session_transaction() as session:
+    def enter_as(self, user: User, **where: str) -> None:
+        """Begin a session as the form would, without the form: most tests are not about it.
+
+        *where* may name another `base_url` than the test client's own.
+        """
+        with self.http.session_transaction(**where) as session:
             now = utcnow().timestamp()
             session.permanent = True
             session.update(

@@ -19,14 +19,14 @@ from dashboard.rules.matching.profile import Profile, profile_of, tidy_names
 from dashboard.rules.matching.records import MatchRecord
 
 # Blocks larger than these say nothing; smaller ones are compared in full.
-_STRONG_LIMIT = 60
-_WEAK_LIMIT = 25
-_WORD_LIMIT = 25
-_PAIR_LIMIT = 4000
-_PAIR_RESULT_LIMIT = 20
+STRONG_LIMIT = 60
+WEAK_LIMIT = 25
+WORD_LIMIT = 25
+PAIR_LIMIT = 4000
+PAIR_RESULT_LIMIT = 20
 _PREFIX_LENGTH = 14
 _SHORTEST_SKELETON = 4
-_SHORTEST_FUZZY = 5
+SHORTEST_FUZZY = 5
 _SHORTEST_INITIALS = 3
 _MEANINGFUL_SHARE = 0.3
 _RESEMBLANCE = 65.0
@@ -84,14 +84,15 @@ class ClientIndex:
         self._deletions: dict[str, list[str]] = {}
         for at, profile in enumerate(profiles):
             self._file(at, profile)
-        # Two sets meet in the time of the smaller one; a list would be walked in full.
+        # Two sets meet in the time of the smaller one; a list would be walked in full. How common
+        # a word is, the lexicon knows: this may be a part of a longer list.
         self._crowded = {
             word: frozenset(postings)
             for word, postings in self._postings.items()
-            if len(postings) > _WORD_LIMIT
+            if lexicon.seen[word] > WORD_LIMIT
         }
         for word in self._postings:
-            for cut in _deletions(word):
+            for cut in deletions(word):
                 self._deletions.setdefault(cut, []).append(word)
 
     @classmethod
@@ -102,6 +103,12 @@ class ClientIndex:
             lexicon = Lexicon.learnt_from((names, record) for record, names in tidied)
             return cls([profile_of(record, lexicon, names) for record, names in tidied], lexicon)
 
+    @classmethod
+    def part(cls, clients: Iterable[MatchRecord], lexicon: Lexicon) -> ClientIndex:
+        """Return the index of a part of a list whose lexicon is known."""
+        with collector_off():
+            return cls([profile_of(record, lexicon) for record in clients], lexicon)
+
     def __len__(self) -> int:
         return len(self.profiles)
 
@@ -110,9 +117,9 @@ class ClientIndex:
         return profile_of(record, self.lexicon)
 
     def _file(self, at: int, profile: Profile) -> None:
-        for key in _strong_keys(profile):
+        for key in strong_keys(profile):
             self._exact.setdefault(key, []).append(at)
-        for key in _weak_keys(profile):
+        for key in weak_keys(profile):
             self._weak.setdefault(key, []).append(at)
         for word in {word for name in profile.names for word in name.words}:
             self._postings.setdefault(word, []).append(at)
@@ -128,14 +135,14 @@ class ClientIndex:
     def candidates(self, contact: Profile) -> set[int]:
         """Return the positions of the clients that may be this contact."""
         certain: set[int] = set()
-        for key in _strong_keys(contact):
+        for key in strong_keys(contact):
             block = self._exact.get(key, ())
-            if len(block) <= _STRONG_LIMIT:
+            if len(block) <= STRONG_LIMIT:
                 certain.update(block)
         likely: set[int] = set()
-        for key in _weak_keys(contact, asking=True):
+        for key in weak_keys(contact, asking=True):
             block = self._weak.get(key, ())
-            if len(block) <= _WEAK_LIMIT:
+            if len(block) <= WEAK_LIMIT:
                 (certain if key[0] in _PLACE_KEYS else likely).update(block)
         for name in contact.names:
             self._by_words(name, likely)
@@ -148,24 +155,24 @@ class ClientIndex:
         total = sum(self.lexicon.weight(word) for word in words)
         for word in words:
             postings = self._postings.get(word, ())
-            if len(postings) <= _WORD_LIMIT:
+            if self.lexicon.seen[word] <= WORD_LIMIT:
                 found.update(postings)
         known = [word for word in words if word in self._postings]
         for first, second in zip(known, known[1:], strict=False):
             self._by_pair(first, second, found)
         for word in words:
             if (
-                len(word) >= _SHORTEST_FUZZY
+                len(word) >= SHORTEST_FUZZY
                 and self.lexicon.weight(word) >= total * _MEANINGFUL_SHARE
             ):
                 self._by_neighbours(word, words, found)
 
     def _by_pair(self, first: str, second: str, found: set[int]) -> None:
         one, other = self._crowded.get(first), self._crowded.get(second)
-        if one is None or other is None or len(one) > _PAIR_LIMIT:
+        if one is None or other is None or self.lexicon.seen[first] > PAIR_LIMIT:
             return
         both = one & other
-        if len(both) <= _PAIR_RESULT_LIMIT:
+        if len(both) <= PAIR_RESULT_LIMIT:
             found.update(both)
 
     def _by_neighbours(self, word: str, words: list[str], found: set[int]) -> None:
@@ -175,14 +182,18 @@ class ClientIndex:
                 found.update(self._postings[near])
                 continue
             for other in words:
-                if other != word and other in self._postings and len(crowd) <= _PAIR_LIMIT:
+                if (
+                    other != word
+                    and other in self._postings
+                    and self.lexicon.seen[near] <= PAIR_LIMIT
+                ):
                     both = crowd.intersection(self._crowded.get(other) or self._postings[other])
-                    if len(both) <= _PAIR_RESULT_LIMIT:
+                    if len(both) <= PAIR_RESULT_LIMIT:
                         found.update(both)
 
     def _neighbours(self, word: str) -> set[str]:
         near: set[str] = set()
-        for cut in _deletions(word):
+        for cut in deletions(word):
             near.update(self._deletions.get(cut, ()))
         near.discard(word)
         return {other for other in near if OSA.distance(word, other, score_cutoff=1) <= 1}
@@ -203,8 +214,9 @@ def _names_resemble(one: Profile, other: Profile) -> bool:
     return False
 
 
-def _deletions(word: str) -> Iterator[str]:
-    if len(word) >= _SHORTEST_FUZZY - 1 and word.isalpha():
+def deletions(word: str) -> Iterator[str]:
+    """Yield a word with each of its letters left out: two at one edit share such a cut."""
+    if len(word) >= SHORTEST_FUZZY - 1 and word.isalpha():
         yield word
         for at in range(len(word)):
             yield word[:at] + word[at + 1 :]
@@ -230,7 +242,8 @@ def shared_values(profile: Profile) -> Iterator[str]:
         yield "n" + number
 
 
-def _strong_keys(profile: Profile) -> set[str]:
+def strong_keys(profile: Profile) -> set[str]:
+    """Return what a record shares with few others: values, and its whole names."""
     keys = set(shared_values(profile))
     for name in profile.names:
         keys.add("j" + name.joined)
@@ -239,7 +252,11 @@ def _strong_keys(profile: Profile) -> set[str]:
     return keys
 
 
-def _weak_keys(profile: Profile, *, asking: bool = False) -> set[str]:
+def weak_keys(profile: Profile, *, asking: bool = False) -> set[str]:
+    """Return what a record shares with its kin: place, sound, initials; more of it when *asking*.
+
+    A client is filed under the ones, a contact looks under the others.
+    """
     keys = {"d" + mail.own_domain for mail in profile.mails if mail.own_domain}
     for address in profile.addresses:
         keys.update(_place_keys(address))
@@ -271,7 +288,7 @@ def _spelling_keys(name: TidyName) -> Iterator[str]:
 def _initials_keys(name: TidyName, *, asking: bool) -> Iterator[str]:
     """Yield what lets "ABC" find "Acland Building Contractors", whichever side is short."""
     short, long = ("i", "w") if asking else ("w", "i")
-    if len(name.words) == 1 and len(name.joined) <= _SHORTEST_FUZZY:
+    if len(name.words) == 1 and len(name.joined) <= SHORTEST_FUZZY:
         yield short + name.joined
     elif len(name.words) >= _SHORTEST_INITIALS:
         yield long + initials(name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event
 from sqlalchemy.orm import Session, scoped_session
 
 from dashboard.clock import utcnow
@@ -20,6 +19,7 @@ from tests.factories import (
     make_document,
     make_mapping,
 )
+from tests.support.statements import counted
 
 AnySession = scoped_session[Session]
 
@@ -106,6 +106,10 @@ class TestPage:
             detail = clients.one(session, practice.id, row.id)
             assert detail is not None
             assert detail.client.documents_needing_attention == counts.attention
+        wanted = clients.page(session, practice.id, attention=True).rows
+        assert [row.name for row in wanted] == ["A", "C"]
+        lost = clients.page(session, practice.id, archived=True).rows
+        assert [row.name for row in lost] == ["C"]
 
     def test_the_number_of_queries_does_not_grow_with_the_rows(
         self, session: AnySession, connection: XeroConnection, practice: Practice
@@ -114,18 +118,9 @@ class TestPage:
 
         def cost() -> int:
             session.rollback()
-            statements: list[str] = []
-
-            def note(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
-                statements.append(statement)
-
-            bind = session.get_bind()
-            event.listen(bind, "before_cursor_execute", note)
-            try:
+            with counted(session.get_bind()) as statements:
                 clients.page(session, practice_id)
-            finally:
-                event.remove(bind, "before_cursor_execute", note)
-            return sum(statement.startswith("SELECT") for statement in statements)
+            return len(statements)
 
         make_document(make_client(practice))
         with_one = cost()

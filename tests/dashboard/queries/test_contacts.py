@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, scoped_session
 
 from dashboard import wiring
@@ -31,6 +29,7 @@ from dashboard.queries.keyset import UnknownCursor
 from dashboard.rules.preview_filter import PreviewFilter
 from tests.factories import make_client, make_connection, make_contact, make_mapping
 from tests.support.contacts import sync_service
+from tests.support.statements import counted
 
 AnySession = scoped_session[Session]
 
@@ -42,22 +41,6 @@ def connection(session: AnySession, practice: Practice) -> XeroConnection:
     connection.matched_at = utcnow()
     session.commit()
     return connection
-
-
-@contextmanager
-def counted(session: AnySession) -> Iterator[list[str]]:
-    """Collect the statements that are executed within."""
-    statements: list[str] = []
-
-    def note(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
-        statements.append(statement)
-
-    bind = session.get_bind()
-    event.listen(bind, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(bind, "before_cursor_execute", note)
 
 
 def names(page: PreviewPage) -> list[str]:
@@ -179,7 +162,7 @@ class TestRows:
             )
         sync_service().get_import_preview(practice.id)
         practice_id = practice.id
-        with counted(session) as statements:
+        with counted(session.get_bind()) as statements:
             page = contacts.preview(session, practice_id, limit=50)
         assert len(page.rows) == 50
         assert len([one for one in statements if one.lstrip().startswith("SELECT")]) == 3
@@ -284,7 +267,7 @@ class TestGroups:
         drafts.tick_matching(practice.id, admin.id, draft.id, PreviewFilter())
         drafts.decide(practice.id, admin.id, draft.id, skipped.xero_contact_id, "skip", None)
         practice_id = practice.id
-        with counted(session) as statements:
+        with counted(session.get_bind()) as statements:
             expected = contact_counts.tags_to_come(session, practice_id)
         assert expected == ("A", "B")
         # One finds the connection and its draft.

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from itertools import product
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session, scoped_session
 
 from dashboard.clock import utcnow
@@ -31,6 +29,7 @@ from dashboard.models import (
 from dashboard.queries import documents
 from dashboard.rules.push_sentences import PushCause
 from tests import factories
+from tests.support.statements import counted
 
 Sessions = scoped_session[Session]
 NOW = utcnow()
@@ -68,20 +67,6 @@ def accepted(client: Client, **values: Any) -> ClientDocument:
     return factories.make_document(
         client, **{"status": DocumentStatus.ACCEPTED, "decided_at": NOW, **values}
     )
-
-
-@contextmanager
-def counted() -> Iterator[list[str]]:
-    statements: list[str] = []
-
-    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
 
 
 def tab_and_counts(session: Sessions, practice: Practice) -> tuple[str, str, dict[str, int]]:
@@ -211,11 +196,19 @@ class TestWaiting:
         self, session: Sessions, practice: Practice, connection: XeroConnection, client: Client
     ) -> None:
         make_push(connection, accepted(client))
-        _set(connection, waits_until=LATER)
+        _set(connection, waits_until=LATER, waits_because="day")
         row = documents.page(session, practice.id, now=NOW).rows[0]
-        assert row.word.code == "waiting_for_xero"
+        assert (row.word.code, row.waits_because) == ("waiting_for_xero", "day")
         assert row.push is not None
         assert row.push.next_attempt_at == LATER
+
+    def test_a_document_that_waits_longer_than_its_connection_could_not_reach_xero(
+        self, session: Sessions, practice: Practice, connection: XeroConnection, client: Client
+    ) -> None:
+        make_push(connection, accepted(client), not_before=LATER)
+        _set(connection, waits_until=LATER - timedelta(minutes=1), waits_because="minute")
+        row = documents.page(session, practice.id, now=NOW).rows[0]
+        assert (row.word.code, row.waits_because) == ("waiting_for_xero", "not-reached")
 
     @pytest.mark.parametrize(
         "held",
@@ -365,14 +358,14 @@ class TestPages:
 
         def cost() -> tuple[int, ...]:
             session.rollback()
-            with counted() as page:
+            with counted(db.engine) as page:
                 rows = documents.page(session, practice_id, now=NOW).rows
                 assert [row.word.word for row in rows]
-            with counted() as counts:
+            with counted(db.engine) as counts:
                 documents.counts(session, practice_id)
-            with counted() as badges:
+            with counted(db.engine) as badges:
                 documents.badges(session, practice_id, [row.id for row in rows], now=NOW)
-            with counted() as one:
+            with counted(db.engine) as one:
                 documents.one(session, practice_id, rows[0].id, now=NOW)
             return tuple(
                 sum(s.startswith("SELECT") for s in each) for each in (page, counts, badges, one)

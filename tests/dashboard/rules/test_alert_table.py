@@ -24,6 +24,7 @@ class TestTable:
             "reconnect_needed",
             "connection_problem",
             "permission_needed",
+            "sync_held",
             "day_limit",
             "pushes_need_attention",
         ]

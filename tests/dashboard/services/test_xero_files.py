@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from dashboard import wiring
 from dashboard.clock import utcnow
@@ -18,6 +18,7 @@ from dashboard.models import (
     Practice,
     PushStatus,
     User,
+    XeroCalls,
     XeroConnection,
     XeroContactMapping,
     XeroFilePush,
@@ -782,7 +783,8 @@ def _stop_waiting(filing: Filing) -> None:
     from flask import current_app
 
     current_app.extensions["redis"].flushall()
-    _set(filing, last_call_at=None)
+    filing.session.execute(delete(XeroCalls))
+    filing.session.commit()
 
 
 def _made_by_hand(filing: Filing, name: str) -> str:

@@ -281,7 +281,7 @@ class TestTrouble:
         sync = sync_service(clock=clock, page_size=3)
         result = sync.sync_contacts(practice.id)
         run = run_of(session, result.run_id)
-        assert run.status == RunStatus.WAITING_FOR_XERO
+        assert (run.status, run.waits_because) == (RunStatus.WAITING_FOR_XERO, "minute")
         assert run.done == 3
         assert run.not_before is not None
         assert timedelta(0) < run.not_before - utcnow() <= timedelta(seconds=8)
@@ -301,7 +301,8 @@ class TestTrouble:
         world.faults.arm(fault, path=CONTACTS, times=1)
         sync = sync_service(clock=clock)
         result = sync.sync_contacts(practice.id)
-        assert run_of(session, result.run_id).status == RunStatus.WAITING_FOR_XERO
+        run = run_of(session, result.run_id)
+        assert (run.status, run.waits_because) == (RunStatus.WAITING_FOR_XERO, "no-answer")
         clock.forward(seconds=6)
         assert sync.sync_contacts(practice.id).status == RunStatus.FINISHED
         run = run_of(session, result.run_id)

@@ -172,6 +172,105 @@ class TestOne:
         assert "<img" not in browser.get("/clients").text
 
 
+class TestEditing:
+    def test_fields_are_changed_and_a_wrong_one_is_said_at_its_field(
+        self, browser: Browser, ada: Client
+    ) -> None:
+        path = f"/clients/{ada.id}/edit"
+        assert 'value="ada@example.com"' in browser.get(path).text
+        wrong = browser.post(path, {"name": "", "phone": "020 7946 0018"})
+        assert wrong.status_code == 422
+        assert 'value="020 7946 0018"' in wrong.text
+        browser.post(path, {"name": "Ada & Sons", "email": "", "phone": "1"})
+        db.session.refresh(ada)
+        assert (ada.name, ada.email, ada.phone) == ("Ada & Sons", None, "1")
+
+    def test_a_strangers_client_is_not_found(
+        self, browser_of: Callable[[User], Browser], stranger: User, ada: Client
+    ) -> None:
+        other = browser_of(stranger)
+        assert other.get(f"/clients/{ada.id}/edit").status_code == 404
+        assert other.post(f"/clients/{ada.id}/edit", {"name": "Eve"}).status_code == 404
+        choice = {"field": "email", "keep": "xero"}
+        assert other.post(f"/clients/{ada.id}/differences", choice).status_code == 404
+
+
+class TestDifferences:
+    @pytest.fixture
+    def linked(self, connection: XeroConnection, ada: Client, contact: XeroContact) -> Client:
+        """Ada with a contact that has another name and email."""
+        factories.make_mapping(connection, ada, contact.xero_contact_id)
+        return ada
+
+    def choose(self, browser: Browser, client: Client, field: str, keep: str) -> int:
+        answer = browser.post(f"/clients/{client.id}/differences", {"field": field, "keep": keep})
+        db.session.refresh(client)
+        return answer.status_code
+
+    def test_xeros_value_is_taken(self, browser: Browser, linked: Client) -> None:
+        assert self.choose(browser, linked, "email", "xero") == 303
+        assert (linked.email, linked.name) == ("office@ada.example", "Ada Ltd")
+        assert 'id="differs-email"' not in browser.get(f"/clients/{linked.id}").text
+
+    def test_ours_is_kept_until_xero_changes_again(
+        self, browser: Browser, linked: Client, contact: XeroContact
+    ) -> None:
+        self.choose(browser, linked, "email", "ours")
+        assert linked.email == "ada@example.com"
+        assert "We keep ours." in browser.get(f"/clients/{linked.id}").text
+        contact.email = "third@ada.example"
+        db.session.commit()
+        text = browser.get(f"/clients/{linked.id}").text
+        assert "third@ada.example" in text
+        assert "We keep ours." not in text
+
+    @pytest.mark.parametrize(
+        ("field", "keep"), [("id", "xero"), ("practice_id", "ours"), ("email", "both")]
+    )
+    def test_a_choice_without_sense_is_refused(
+        self, browser: Browser, linked: Client, field: str, keep: str
+    ) -> None:
+        assert self.choose(browser, linked, field, keep) == 422
+
+    def test_a_contact_that_was_archived_meanwhile_teaches_nothing(
+        self, browser: Browser, linked: Client, contact: XeroContact
+    ) -> None:
+        contact.contact_status = "ARCHIVED"
+        db.session.commit()
+        assert self.choose(browser, linked, "email", "xero") == 409
+        assert linked.email == "ada@example.com"
+
+
+class TestInXeroTwice:
+    def test_pairs_are_shown_with_reasons_and_whose_they_are(
+        self, browser: Browser, connection: XeroConnection, ada: Client, contact: XeroContact
+    ) -> None:
+        assert "No contact seems to be in Xero twice." in browser.get("/clients/in-xero-twice").text
+        twin = factories.make_contact(connection, name="ADA <Ltd>", email="office@ada.example")
+        factories.make_mapping(connection, ada, contact.xero_contact_id)
+        wiring.xero_sync().rematch(ada.practice_id)
+        text = browser.get("/clients/in-xero-twice").text
+        assert "1 pair" in text
+        assert "ADA &lt;Ltd&gt;" in text
+        assert f'linked to <a href="/clients/{ada.id}">' in text
+        assert "email" in text.partition('<p class="reason">')[2]
+        twin.contact_status = "ARCHIVED"
+        db.session.commit()
+        assert "No contact seems to be in Xero twice." in browser.get("/clients/in-xero-twice").text
+
+    def test_a_stranger_sees_nothing_of_it(
+        self,
+        browser_of: Callable[[User], Browser],
+        stranger: User,
+        practice: Practice,
+        connection: XeroConnection,
+    ) -> None:
+        for _ in range(2):
+            factories.make_contact(connection, name="Ada Ltd", email="office@ada.example")
+        wiring.xero_sync().rematch(practice.id)
+        assert "Ada Ltd" not in browser_of(stranger).get("/clients/in-xero-twice").text
+
+
 class TestLinking:
     def test_contacts_are_found_by_the_clients_name(
         self, browser: Browser, ada: Client, contact: XeroContact

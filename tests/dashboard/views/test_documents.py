@@ -194,21 +194,6 @@ class TestPage:
         assert "Waiting" in page
         assert 'hx-trigger="every 2s, live:now from:body"' in page
 
-    def test_the_panel_answers_204_while_nothing_changed(
-        self, browser: Browser, document: ClientDocument
-    ) -> None:
-        browser.send_json("POST", f"/api/documents/{document.id}/accept")
-        path = f"/documents/{document.id}/panels/push"
-        first = browser.get(path, headers=SCRIPT)
-        assert first.status_code == 200
-        seen = first.text.split("seen=")[1].split('"')[0].split("&")[0]
-        again = browser.get(f"{path}?seen={seen}", headers=SCRIPT)
-        assert again.status_code == 204
-        assert again.data == b""
-        assert "Set-Cookie" not in again.headers
-        size = sum(len(name) + len(value) + 4 for name, value in again.headers.items())
-        assert size < 250
-
     def test_a_final_panel_asks_no_more(
         self, browser: Browser, document: ClientDocument, session: Session
     ) -> None:

@@ -84,11 +84,16 @@ class TestSteps:
         finished = RunView(row(status="finished"), NOW)
         assert {state for _, state in finished.steps} == {"done"}
 
-    def test_a_contact_check_matches_after_all_is_read(self) -> None:
-        reading = RunView(row(kind="contact_sync", done=50), NOW)
-        assert [state for _, state in reading.steps] == ["now", "next"]
-        matching = RunView(row(kind="contact_sync", done=100), NOW)
-        assert [state for _, state in matching.steps] == ["done", "now"]
+    def test_a_contact_check_reads_then_updates_clients_then_matches(self) -> None:
+        states = {
+            step: [state for _, state in RunView(row(kind="contact_sync", step=step), NOW).steps]
+            for step in ("read", "follow", "match")
+        }
+        assert states == {
+            "read": ["now", "next", "next"],
+            "follow": ["done", "now", "next"],
+            "match": ["done", "done", "now"],
+        }
 
 
 class TestFolded:

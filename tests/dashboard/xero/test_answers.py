@@ -73,7 +73,20 @@ class TestTypes:
     )
     @pytest.mark.parametrize(
         "body",
-        [b"", b"{}", b"[]", b"null", b'"text"', b"{half", b"\xff\xfe\x00", b"<html>", b"plain"],
+        [
+            b"",
+            b"{}",
+            b"[]",
+            b"null",
+            b'"text"',
+            b"{half",
+            b"\xff\xfe\x00",
+            b"<html>",
+            b"<ApiException/>",
+            b"plain",
+            b"[" * 100_000,
+        ],
+        ids=lambda body: repr(body[:14]),
     )
     def test_each_status_has_its_type_whatever_the_body(
         self, status: int, kind: type[XeroError], body: bytes
@@ -134,6 +147,9 @@ class TestMessages:
             ),
             ({"title": "Bad Request", "status": 400, "detail": None}, "Bad Request"),
             ({"Title": "Bad Request", "Detail": "Wrong"}, "Wrong"),
+            ({"elements": [{"validationErrors": [{"message": "Too long."}]}]}, "Too long."),
+            (b'\xef\xbb\xbf{"Detail": "Behind a mark"}', "Behind a mark"),
+            (b"\xef\xbb\xbf Offline", "Offline"),
         ],
     )
     def test_both_cases_arrays_and_single_objects_are_read(self, body: Any, message: str):
@@ -155,6 +171,19 @@ class TestMessages:
         message = refusal(413, body, kind).message
         assert "<" not in message
         assert message == "The file is too large for Xero."
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'{"Elements": [{"BankAccountDetails": "01-0123"',
+            b'[{"BankAccountDetails": "01-0123\xff"}]',
+            {"Message": "<html><body>Bad</body></html>"},
+            b"\xef\xbb\xbf<html><body>Bad</body></html>",
+        ],
+        ids=["broken off", "not text", "a page in the data", "a page behind a mark"],
+    )
+    def test_what_nobody_can_read_is_never_shown_to_a_person(self, body: Any):
+        assert refusal(400, body).message == "Xero refused the request (400)."
 
     def test_a_json_413_says_what_xero_says(self):
         body = {"Title": "RequestEntityTooLarge", "Status": 413, "Detail": "PayloadTooLarge"}
@@ -234,8 +263,9 @@ class TestRateLimits:
 class TestDecode:
     DECODER = msgspec.json.Decoder(dict[str, int])
 
-    def test_json_is_returned_as_the_wanted_type(self):
-        assert decode(answer(200, {"a": 1}), self.DECODER) == {"a": 1}
+    @pytest.mark.parametrize("body", [{"a": 1}, b'\xef\xbb\xbf{"a": 1}', b' {"a": 1}\n'])
+    def test_json_is_returned_as_the_wanted_type(self, body: Any):
+        assert decode(answer(200, body), self.DECODER) == {"a": 1}
 
     @pytest.mark.parametrize(
         ("body", "kind"),

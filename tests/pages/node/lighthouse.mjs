@@ -1,0 +1,36 @@
+// Asks Lighthouse about pages, all in one browser. Reads {cookie, flags, urls: [...]} and writes
+// [{url, accessibility, best_practices, failed}], scores from 0 to 100.
+import { readFileSync } from "node:fs";
+import { launch } from "chrome-launcher";
+import lighthouse from "lighthouse";
+
+const { cookie, flags, urls } = JSON.parse(readFileSync(0, "utf8"));
+const chrome = await launch({ chromeFlags: ["--headless=new", ...flags], logLevel: "silent" });
+const options = {
+  port: chrome.port,
+  logLevel: "silent",
+  onlyCategories: ["accessibility", "best-practices"],
+  extraHeaders: cookie ? { Cookie: cookie } : {},
+  disableStorageReset: true,
+};
+const answers = [];
+try {
+  for (const url of urls) {
+    const { lhr } = await lighthouse(url, options);
+    const score = (name) => Math.round(100 * (lhr.categories[name].score ?? 0));
+    const asked = Object.values(lhr.categories).flatMap((category) => category.auditRefs);
+    const failed = asked
+      .filter(({ id, weight }) => weight > 0 && lhr.audits[id].score !== null && lhr.audits[id].score < 1)
+      .map(({ id }) => `${id}: ${lhr.audits[id].title}`);
+    answers.push({
+      url,
+      reached: lhr.finalDisplayedUrl,
+      accessibility: score("accessibility"),
+      best_practices: score("best-practices"),
+      failed,
+    });
+  }
+} finally {
+  chrome.kill();
+}
+process.stdout.write(JSON.stringify(answers));
