@@ -14,11 +14,18 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, case, or_, select, tuple_
 
 from dashboard.database import AnySession
-from dashboard.models import Client, DraftDecision, User, XeroContact, XeroContactMapping
-from dashboard.models.contact_standing import Standing, fits
+from dashboard.models import (
+    Client,
+    ContactTwins,
+    DraftDecision,
+    User,
+    XeroContact,
+    XeroContactMapping,
+)
+from dashboard.models.contact_standing import IMPORTABLE, Standing, fits
 from dashboard.queries.import_places import Place, Where, place_of
 from dashboard.queries.keyset import Cursor, after_name
 from dashboard.rules.preview_filter import BY_NAME, PreviewFilter
@@ -83,7 +90,8 @@ class PreviewRow:
     Supplier, both, one or none. `reason` is the sentence that explains the match word (for
     possible and exact: the best candidate's first reason; for unavailable: why). `linked_client`
     is set exactly when `match` is linked. `can_tick` is False for linked and unavailable contacts.
-    `changed_at` is when the contact changed in Xero, if that was after it was decided or ticked.
+    `changed_at` is when the contact changed in Xero, if that was after it was decided or ticked;
+    `twin` the name of another contact that may be the same in Xero.
     """
 
     xero_contact_id: str
@@ -100,6 +108,7 @@ class PreviewRow:
     linked_client_id: UUID | None = None
     linked_client_name: str | None = None
     changed_at: datetime | None = None
+    twin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,9 +228,38 @@ def _rows(stands: Standing) -> AnySelect:
             XeroContact.xero_updated_at,
             User.name.label("decided_by"),
             XeroContactMapping.client_id.label("linked_client_id"),
+            _twin_name().label("twin"),
         )
         .select_from(stands.source.outerjoin(User, User.id == DraftDecision.decided_by_id))
         .where(stands.belongs)
+    )
+
+
+def _twin_name() -> ColumnElement[str]:
+    """Return the name of the likeliest other contact that may be the same one in Xero."""
+    other = XeroContact.__table__.alias("other")
+    is_first = ContactTwins.first_contact_id == XeroContact.xero_contact_id
+    is_second = ContactTwins.second_contact_id == XeroContact.xero_contact_id
+    other_id = case((is_first, ContactTwins.second_contact_id), else_=ContactTwins.first_contact_id)
+    return (
+        select(other.c.name)
+        .select_from(ContactTwins)
+        .join(
+            other,
+            and_(
+                other.c.xero_connection_id == ContactTwins.xero_connection_id,
+                other.c.xero_contact_id == other_id,
+            ),
+        )
+        .where(
+            ContactTwins.xero_connection_id == XeroContact.xero_connection_id,
+            or_(is_first, is_second),
+            other.c.contact_status == IMPORTABLE,
+        )
+        .order_by(ContactTwins.score.desc(), other.c.name)
+        .limit(1)
+        .correlate(XeroContact)
+        .scalar_subquery()
     )
 
 
@@ -292,6 +330,7 @@ def _preview_row(row: AnyRow, clients: dict[UUID, _KnownClient]) -> PreviewRow:
         linked_client_id=row.linked_client_id,
         linked_client_name=linked.name if linked else None,
         changed_at=_changed_since(row),
+        twin=row.twin,
     )
 
 

@@ -25,13 +25,13 @@ AnyRow: TypeAlias = Row[*tuple[Any, ...]]
 class RunRow:
     """One run as pages and JSON show it.
 
-    `kind` is one of `RunKind`, `status` one of `RunStatus`. `total` is None until it is
-    known. `not_before` and `waits_because` are set while the run waits for Xero, `held_at` while
-    it waits for a person's word. `error` is a sentence for people. `step` is where a contact sync
-    is: read, follow, match. `contacts_new` and `contacts_changed` say what it found in Xero; the
-    other numbers count clients (and, for `done`, contacts). `undoes_id` is the run that an undo
-    takes back; its `updated` are the items undone, its `skipped` those left as they were.
-    `version` changes whenever the row does: a panel sends it back as `seen`.
+    `kind` is one of `RunKind`, `status` one of `RunStatus`. `total` is None until it is known.
+    `not_before` and `waits_because` are set while the run waits for Xero, `held_at` while it waits
+    for a person's word. `error` is a sentence for people. `step` is where a contact sync is: read,
+    follow, match. `contacts_new` and `contacts_changed` say what it found in Xero; the other
+    numbers count clients (and, for `done`, contacts). `undoes_id` is the run that an undo takes
+    back; its `updated` are the items undone, its `skipped` those left as they were. `version`
+    changes whenever the row does: a panel sends it back as `seen`.
     """
 
     id: UUID

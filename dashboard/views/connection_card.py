@@ -96,13 +96,13 @@ def card_of(practice_id: UUID, user_id: UUID, summary: ConnectionSummary) -> Car
     seen = stamps.of_card(db.session, user_id)
     run = sync_runs.latest(db.session, practice_id, RunKind.CONTACT_SYNC)
     # A check that stopped and asks has the banner of every page.
-    reads = run is not None and not run.is_final and run.held_at is None
+    is_reading = run is not None and not run.is_final and run.held_at is None
     today = start_of_day(place_of_request(utcnow()))
     shown = documents.shown_by(summary)
     return Card(
         summary=summary,
         word=word_for(summary),
-        reading=run if reads else None,
+        reading=run if is_reading else None,
         counts=documents.counts(db.session, practice_id, filed_since=today, shown=shown),
         seen=seen,
     )

@@ -18,6 +18,7 @@ from dashboard.database import db
 from dashboard.models import (
     Client,
     ConnectionStatus,
+    ContactTwins,
     DraftDecision,
     ImportDraft,
     MatchDecision,
@@ -329,6 +330,28 @@ class TestTable:
         db.session.commit()
         shown = row(browser.get(f"{draft}?type=").text, contact)
         assert "Changed in Xero at" in shown
+
+    def test_contacts_that_may_be_in_xero_twice_name_each_other(
+        self, browser: Browser, connection: XeroConnection
+    ) -> None:
+        pair = [factories.make_contact(connection, name=name) for name in ("Acme", "Acme Ltd")]
+        alone = factories.make_contact(connection, name="Alone")
+        draft = opened(browser)
+        db.session.add(
+            ContactTwins(
+                practice_id=connection.practice_id,
+                xero_connection_id=connection.id,
+                first_contact_id=pair[0].xero_contact_id,
+                second_contact_id=pair[1].xero_contact_id,
+                score=900,
+                reasons=["Same name"],
+            )
+        )
+        db.session.commit()
+        text = browser.get(f"{draft}?type=").text
+        assert "May be in Xero twice, as <bdi>Acme Ltd</bdi> too." in row(text, pair[0])
+        assert "May be in Xero twice, as <bdi>Acme</bdi> too." in row(text, pair[1])
+        assert "May be in Xero twice" not in row(text, alone)
 
     def test_a_client_that_was_deleted_is_no_decision_any_more(
         self, browser: Browser, doubtful: XeroContact, exact: XeroContact, rob: Client
