@@ -205,6 +205,7 @@ class _Job:
             clients=filed,
             contacts=filed_contacts,
             linked=held.keys() - unlinked,
+            taken=map(UUID, taken),
             lexicon=lexicon,
             lexicon_within=within.lexicon,
         )
@@ -244,6 +245,9 @@ class _Job:
         if self._is_ours():
             self._write(changed)
             replace_twins(session, self._practice_id, connection_id, twins, of=whose)
+            match_file.note_recompared(
+                session, connection_id, kept, (each["key"] for each in changed)
+            )
         session.commit()
         return len(changed)
 

@@ -176,6 +176,30 @@ class TestFreed:
         assert scene.answers()[contact_id] == ("exact", [str(client.id)])
 
 
+class TestTakenBack:
+    def test_what_an_undo_restores_without_a_trace_is_noticed(self, scene: Scene) -> None:
+        """An undo takes a link away and leaves the client as if it had never been changed."""
+        before = scene.answers()
+        contact_id, (_, clients) = next(
+            (each, answer) for each, answer in before.items() if answer[0] == "exact"
+        )
+        twin_id = BOOK.contact_id(SIZE + 7)
+        number = next(n for n in range(SIZE) if BOOK.contact_id(n) == contact_id)
+        scene.read({**BOOK.contact(number), "ContactID": twin_id})
+        scene.compare()
+        rivals = scene.answers()
+        client = scene.session.get_one(Client, UUID(clients[0]))
+        changed_at = client.updated_at
+        scene.service.link(scene.practice_id, None, client.id, contact_id)
+        scene.compare()
+        changing_clients(scene.session, scene.practice_id, utcnow)
+        scene.session.execute(delete(XeroContactMapping))
+        client.updated_at, client.xero_contact_id = changed_at, None
+        scene.session.commit()
+        scene.compare()
+        assert scene.answers() == rivals
+
+
 class TestTwins:
     def test_a_contact_that_is_there_twice_is_found_with_reasons_and_goes_again(
         self, scene: Scene
