@@ -108,7 +108,7 @@ class MatchFile(Base):
     clients_at: Mapped[datetime]
     contacts_revision: Mapped[int]
     data: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
-    recompared: Mapped[bytes] = mapped_column(LargeBinary, default=b"")
+    recompared: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class XeroContactMapping(Identified, Timestamped, Base):

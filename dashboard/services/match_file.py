@@ -119,7 +119,7 @@ def keep(
         "clients_at": clients_at,
         "contacts_revision": contacts_revision,
         "data": _ENCODER.encode(known),
-        "recompared": b"",
+        "recompared": None,
     }
     session.execute(
         insert_for(session)(MatchFile)
@@ -144,7 +144,7 @@ def kept(session: AnySession, connection_id: UUID, now: datetime) -> Kept | None
         found.made_at,
         found.clients_at,
         found.contacts_revision,
-        frozenset(unpacked(found.recompared)),
+        frozenset(unpacked(found.recompared or b"")),
         known,
     )
 

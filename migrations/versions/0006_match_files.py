@@ -27,7 +27,6 @@ def upgrade() -> None:
         sa.Column("clients_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("contacts_revision", sa.Integer(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
-        sa.Column("recompared", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["xero_connection_id"],
             ["xero_connections.id"],
