@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -114,6 +116,17 @@ def words(kind: type[StrEnum], length: int = CODE_LENGTH) -> Enum:
 AnySession = Session | scoped_session[Any]
 
 db = SQLAlchemy(metadata=Base.metadata)
+
+
+@contextmanager
+def only_reading(session: AnySession) -> Iterator[None]:
+    """Read in a transaction of its own, which keeps no writer of SQLite waiting and then ends."""
+    token = reading_only.set(True)
+    try:
+        yield
+    finally:
+        session.rollback()
+        reading_only.reset(token)
 
 
 def insert_for(session: AnySession) -> Any:

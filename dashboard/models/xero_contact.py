@@ -95,8 +95,8 @@ class ContactTwins(Identified, Base):
 class MatchFile(Base):
     """What the last comparison of everything with everything knew, to compare changes alone later.
 
-    `clients_at` and `contacts_revision` say up to which change; `data` is written and read by
-    `services.match_file` only.
+    `clients_at` and `contacts_revision` say up to which change; `data`, and in `recompared` the
+    contacts that were compared again since, are written and read by `services.match_file` only.
     """
 
     __tablename__ = "match_files"
@@ -108,6 +108,7 @@ class MatchFile(Base):
     clients_at: Mapped[datetime]
     contacts_revision: Mapped[int]
     data: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
+    recompared: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class XeroContactMapping(Identified, Timestamped, Base):

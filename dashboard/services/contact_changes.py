@@ -12,9 +12,9 @@ from sqlalchemy import select
 from dashboard.database import AnySession
 from dashboard.models import Client, XeroContact, XeroContactMapping
 from dashboard.rules.matching.candidates import ClientIndex
-from dashboard.rules.matching.filing import ID_BYTES, Filed, Wanted, wanted_by
+from dashboard.rules.matching.filing import Filed, Wanted, wanted_by
 from dashboard.rules.matching.frequencies import Lexicon
-from dashboard.services.match_file import Kept
+from dashboard.services.match_file import Kept, unpacked
 from dashboard.services.match_records import (
     READ_AT_ONCE,
     can_be_compared,
@@ -33,28 +33,32 @@ Aims = Mapping[UUID, tuple[UUID, ...]]
 class Changes:
     """What is otherwise than a file has it.
 
-    `clients` were made or changed since, and `gone` are no more; `contacts` were read since.
-    `unlinked` are all contacts that are no client's now, `freed` those that were when it was made.
+    `clients` were made or changed since, `gone` are no more, `switched` got or lost a contact;
+    `contacts` were read since. `unlinked` are all contacts that are no client's now, `freed` those
+    that were when it was made, and `recompared` those with another answer since.
     """
 
     clients: frozenset[UUID]
     gone: frozenset[UUID]
+    switched: frozenset[UUID]
     contacts: frozenset[UUID]
     unlinked: frozenset[UUID]
     freed: frozenset[UUID]
+    recompared: frozenset[UUID]
     records: int
 
     @property
     def are_many(self) -> bool:
         """Whether everything had better be compared."""
-        number = len(self.clients) + len(self.gone) + len(self.contacts) + len(self.freed)
-        return number > self.records * SHARE
+        clients = self.clients | self.gone | self.switched
+        contacts = self.contacts | self.freed | self.recompared
+        return len(clients) + len(contacts) > self.records * SHARE
 
 
 def changes_since(
     session: AnySession, practice_id: UUID, connection_id: UUID, kept: Kept
 ) -> Changes:
-    """Return what is otherwise than the file has it; four statements over ids alone."""
+    """Return what is otherwise than the file has it; five statements over ids alone."""
     clients = _clients(session, practice_id, kept.clients_at)
     filed = frozenset(_ids(kept.known.clients))
     contacts = frozenset(
@@ -69,14 +73,15 @@ def changes_since(
             select(XeroContact.id).where(*can_be_compared(connection_id), is_unlinked())
         )
     )
-    linked = kept.known.linked
-    was_linked = {UUID(bytes=linked[at : at + ID_BYTES]) for at in range(0, len(linked), ID_BYTES)}
+    taken = frozenset(map(UUID, taken_of(session, connection_id, None)))
     return Changes(
         clients=frozenset(each for each, is_new in clients.items() if is_new),
         gone=filed - clients.keys(),
+        switched=taken.symmetric_difference(unpacked(kept.known.taken)),
         contacts=contacts,
         unlinked=unlinked,
-        freed=frozenset(was_linked & unlinked),
+        freed=unlinked.intersection(unpacked(kept.known.linked)),
+        recompared=kept.recompared,
         records=len(clients) + len(kept.known.contacts),
     )
 
@@ -94,8 +99,8 @@ def concerned(
 
     `aims`: for each contact the clients that its present answer names.
     """
-    other = changes.clients | changes.gone
-    found = {*changes.contacts, *changes.freed}
+    other = changes.clients | changes.gone | changes.switched
+    found = {*changes.contacts, *changes.freed, *changes.recompared}
     found.update(each for each, clients in aims.items() if not other.isdisjoint(clients))
     changed = ClientIndex.part(client_records(session, practice_id, changes.clients), lexicon)
     if len(changed):

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, func, or_, select, update
 
-from dashboard.database import AnySession
+from dashboard.database import AnySession, only_reading
 from dashboard.models import (
     Client,
     MatchDecision,
@@ -111,9 +111,11 @@ class ContactMatches:
         outside a transaction; rows whose answer is the same are not written.
         """
         now = self._clock()
-        job = _Job(self._session, practice_id, connection_id, self._seen(practice_id))
-        kept = match_file.kept(self._session, connection_id, now)
-        changes = job.changes_since(kept) if kept else None
+        seen = self._seen(practice_id)
+        with only_reading(self._session):
+            job = _Job(self._session, practice_id, connection_id, seen)
+            kept = match_file.kept(self._session, connection_id, now)
+            changes = job.changes_since(kept) if kept else None
         if kept is None or changes is None or changes.are_many:
             written = job.compare_all(now)
         else:
@@ -170,21 +172,20 @@ class _Job:
         )
 
     def changes_since(self, kept: Kept) -> Changes:
-        changes = changes_since(self._session, self._practice_id, self._connection_id, kept)
-        self._session.commit()
-        return changes
+        """Return what is otherwise than the file has it."""
+        return changes_since(self._session, self._practice_id, self._connection_id, kept)
 
     # -- everything ---------------------------------------------------------------------------
 
     def compare_all(self, now: datetime) -> int:
         """Compare everything with everything, and keep what was learnt for the next time."""
         session, connection_id = self._session, self._connection_id
-        clients = client_records(session, self._practice_id)
-        held = {each.row_id: each for each in held_contacts(session, connection_id)}
-        unlinked = unlinked_contacts(session, connection_id)
-        taken = taken_of(session, connection_id, None)
-        refused = self._refused()
-        session.commit()
+        with only_reading(session):
+            clients = client_records(session, self._practice_id)
+            held = {each.row_id: each for each in held_contacts(session, connection_id)}
+            unlinked = unlinked_contacts(session, connection_id)
+            taken = taken_of(session, connection_id, None)
+            refused = self._refused()
         index = ClientIndex.build(clients)
         profiles = {row_id: index.profile(each.record) for row_id, each in held.items()}
         found = match_profiles(
@@ -204,6 +205,7 @@ class _Job:
             clients=filed,
             contacts=filed_contacts,
             linked=held.keys() - unlinked,
+            taken=map(UUID, taken),
             lexicon=lexicon,
             lexicon_within=within.lexicon,
         )
@@ -228,21 +230,24 @@ class _Job:
         """Compare what a change may concern, and leave every other answer as it is."""
         session, connection_id = self._session, self._connection_id
         lexicon = kept.known.lexicon
-        aims = present_aims(session, connection_id)
-        wanted = concerned(
-            session, self._practice_id, kept=kept, changes=changes, aims=aims, lexicon=lexicon
-        )
-        held, found = self._matched(wanted, kept, changes, lexicon)
-        best = {UUID(one.candidates[0].client_key) for one in found.values() if one.candidates}
-        all_wanted = with_rivals(wanted, aims, best)
-        if all_wanted != wanted:
-            held, found = self._matched(all_wanted, kept, changes, lexicon)
-        twins, whose = self._twins(kept, changes)
-        session.commit()
+        with only_reading(session):
+            aims = present_aims(session, connection_id)
+            wanted = concerned(
+                session, self._practice_id, kept=kept, changes=changes, aims=aims, lexicon=lexicon
+            )
+            held, found = self._matched(wanted, kept, changes, lexicon)
+            best = {UUID(one.candidates[0].client_key) for one in found.values() if one.candidates}
+            all_wanted = with_rivals(wanted, aims, best)
+            if all_wanted != wanted:
+                held, found = self._matched(all_wanted, kept, changes, lexicon)
+            twins, whose = self._twins(kept, changes)
         changed = _changed(held, found)
         if self._is_ours():
             self._write(changed)
             replace_twins(session, self._practice_id, connection_id, twins, of=whose)
+            match_file.note_recompared(
+                session, connection_id, kept, (each["key"] for each in changed)
+            )
         session.commit()
         return len(changed)
 

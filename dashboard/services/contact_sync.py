@@ -18,7 +18,7 @@ from uuid import UUID
 
 from sqlalchemy import update
 
-from dashboard.database import AnySession
+from dashboard.database import AnySession, only_reading
 from dashboard.models import (
     ConnectionStatus,
     Practice,
@@ -278,15 +278,16 @@ class ContactSync:
             run_id, lease=LEASE + timedelta(seconds=clients.waiting() // MATCHED_PER_SECOND)
         )
         self._session.commit()
-        weight = clients.weigh()
-        percent = self._session.get_one(XeroConnection, connection_id).brake_percent
+        with only_reading(self._session):
+            weight = clients.weigh()
+            percent = self._session.get_one(XeroConnection, connection_id).brake_percent
         if weight.is_too_much(percent):
-            clients.say_what_would_change()
+            for _ in clients.say_what_would_change():
+                self._session.commit()
             values = self._brake.values_of_hold(practice_id, weight, percent)
             self._leases.release(run_id, RunStatus.WAITING, progress=progress.kept, **values)
             self._session.commit()
             return None
-        self._session.rollback()
         progress = replace(progress, allowed=True)
         self._leases.hold(run_id, progress=progress.kept)
         self._session.commit()

@@ -7,7 +7,7 @@ lost when a worker dies or a run breaks off in between: the next run takes over 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -21,31 +21,16 @@ from dashboard.models import (
     RunKind,
     SyncRun,
     SyncRunItem,
-    XeroConnection,
-    XeroContact,
     XeroContactMapping,
 )
-from dashboard.rules.client_fields import (
-    FIELDS,
-    NO_CHANGES,
-    FieldChanges,
-    Values,
-    Winner,
-    follow_contact,
-    kept_sentence,
-    overruled_sentence,
-    would_sentences,
-)
-from dashboard.rules.contact_fate import Fate, fate_of, merged
+from dashboard.rules.client_fields import FIELDS
 from dashboard.rules.sync_brake import Weight
-from dashboard.services.contact_mirror import MirrorChange, shared_fields
+from dashboard.services.client_plans import Plan, Plans
+from dashboard.services.contact_mirror import MirrorChange
 from dashboard.services.group_tags import follow_groups
 from dashboard.xero.types import ACTIVE
 
 FOLLOW = "update"
-MERGES_FOLLOWED = 20
-AT_ONCE = 500
-NO_LONGER_LINKED = "No longer linked when its turn came."
 
 
 @dataclass(slots=True)
@@ -55,72 +40,6 @@ class Followed:
     updated: int = 0
     skipped: int = 0
     problems: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What one noted change means, worked out from what is true at this moment.
-
-    `contact` is the one whose fields and groups the client takes: after a merge the survivor.
-    """
-
-    item_id: int
-    contact_id: str
-    client_id: UUID
-    mapping_id: UUID | None = None
-    contact: Mapping[str, Any] = field(default_factory=dict)
-    ours: Values = field(default_factory=dict)
-    fields: FieldChanges = NO_CHANGES
-    fate: Fate | None = None
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        changes: dict[str, Any] = {
-            name: {"before": before, "after": after}
-            for name, (before, after) in self.fields.taken.items()
-        }
-        if self.moves_to is not None:
-            changes["xero_contact_id"] = {"before": self.contact_id, "after": self.moves_to}
-        return changes
-
-    @property
-    def moves_to(self) -> str | None:
-        return self.fate.moves_to if self.fate else None
-
-    @property
-    def loses_contact(self) -> bool:
-        return self.fate is not None and self.fate.loses_contact
-
-    @property
-    def weighs(self) -> bool:
-        return self.loses_contact or bool(self.changes)
-
-    def outcome(self, tags: Any) -> ItemOutcome | None:
-        if self.mapping_id is None:
-            return ItemOutcome.SKIPPED
-        if self.fate is not None and self.fate.needs_person:
-            return ItemOutcome.PROBLEM
-        if self.changes or tags or self.fate is not None:
-            return ItemOutcome.UPDATED
-        return ItemOutcome.SKIPPED if self.fields.kept else None
-
-    @property
-    def would(self) -> str | None:
-        """What carrying it over would do to the client, None if nothing that weighs."""
-        if not self.weighs:
-            return None
-        said = [self.fate.sentence] if self.fate else []
-        said += would_sentences(self.fields)
-        return " ".join(said)
-
-    @property
-    def reason(self) -> str | None:
-        if self.mapping_id is None:
-            return NO_LONGER_LINKED
-        said = [self.fate.sentence] if self.fate else []
-        said += [overruled_sentence(self.fields.overruled)] if self.fields.overruled else []
-        said += [kept_sentence(self.fields.kept)] if self.fields.kept else []
-        return " ".join(said) or None
 
 
 def note_changes(
@@ -191,6 +110,7 @@ class LinkedClients:
         self._practice_id = practice_id
         self._connection_id = connection_id
         self._run_id = run_id
+        self._plans = Plans(session=session, connection_id=connection_id, run_id=run_id)
 
     def waiting(self) -> int:
         """Return how many notes there are."""
@@ -213,15 +133,18 @@ class LinkedClients:
             .where(XeroContactMapping.xero_connection_id == self._connection_id)
         )
         changed = archived = 0
-        for plans in self._all_plans():
+        for plans in self._plans.all():
             changed += sum(plan.weighs for plan in plans)
             archived += sum(plan.loses_contact for plan in plans)
         return Weight(linked or 0, changed, archived)
 
-    def say_what_would_change(self) -> None:
-        """Write on each note that weighs what it would do, for a person to look at."""
+    def say_what_would_change(self) -> Iterator[None]:
+        """Write on each note that weighs what it would do, for a person to look at.
+
+        Yields after each portion, so that the caller may commit: saying it twice does no harm.
+        """
         table: Any = SyncRunItem.__table__
-        for plans in self._all_plans():
+        for plans in self._plans.all():
             told = [{"key": plan.item_id, "because": plan.would} for plan in plans if plan.weighs]
             if told:
                 self._session.connection().execute(
@@ -230,6 +153,7 @@ class LinkedClients:
                     .values(reason=bindparam("because")),
                     told,
                 )
+            yield
 
     def follow_some(self, now: datetime) -> Followed | None:
         """Carry over the next notes in the caller's transaction; None when none is left.
@@ -237,7 +161,7 @@ class LinkedClients:
         The caller holds the practice's list of clients since *now*. About ten statements, and two
         more for each merge.
         """
-        plans = self._plans(after=0)
+        plans = self._plans.after(0)
         if not plans:
             return None
         linked = [plan for plan in plans if plan.mapping_id is not None]
@@ -246,131 +170,9 @@ class LinkedClients:
         tags = self._follow_tags(linked, now)
         return self._close_items(plans, tags)
 
-    # -- looking ------------------------------------------------------------------------------
-
-    def _all_plans(self) -> Iterator[list[_Plan]]:
-        after = 0
-        while plans := self._plans(after=after):
-            yield plans
-            after = plans[-1].item_id
-
-    def _plans(self, *, after: int) -> list[_Plan]:
-        """Return what the next waiting notes mean now."""
-        found = self._session.execute(
-            select(
-                SyncRunItem.id.label("item_id"),
-                SyncRunItem.xero_contact_id.label("contact_id"),
-                SyncRunItem.client_id.label("noted_client"),
-                SyncRunItem.changes["was"].label("was"),
-                XeroContactMapping.id.label("mapping_id"),
-                Client.id.label("client_id"),
-                *(getattr(Client, name).label(f"our_{name}") for name in FIELDS),
-                XeroContact.__table__,
-            )
-            .select_from(SyncRunItem)
-            .outerjoin(
-                XeroContactMapping,
-                (XeroContactMapping.xero_connection_id == self._connection_id)
-                & (XeroContactMapping.xero_contact_id == SyncRunItem.xero_contact_id),
-            )
-            .outerjoin(Client, Client.id == XeroContactMapping.client_id)
-            .outerjoin(
-                XeroContact,
-                (XeroContact.xero_connection_id == self._connection_id)
-                & (XeroContact.xero_contact_id == SyncRunItem.xero_contact_id),
-            )
-            .where(
-                SyncRunItem.run_id == self._run_id,
-                SyncRunItem.outcome == ItemOutcome.WAITING,
-                SyncRunItem.id > after,
-            )
-            .order_by(SyncRunItem.id)
-            .limit(AT_ONCE)
-        ).all()
-        winner = self._winner() if found else "ask"
-        plans: list[_Plan] = []
-        moved: dict[str, str] = {}
-        for row in found:
-            plan = self._plan(dict(row._mapping), winner, moved)
-            if plan.moves_to is not None:
-                moved[plan.moves_to] = row.our_name
-            plans.append(plan)
-        return plans
-
-    def _winner(self) -> Winner:
-        winner: Any = self._session.scalar(
-            select(XeroConnection.edited_fields).where(XeroConnection.id == self._connection_id)
-        )
-        return winner or "ask"
-
-    def _plan(self, row: Mapping[str, Any], winner: Winner, moved: Mapping[str, str]) -> _Plan:
-        item_id, contact_id = row["item_id"], row["contact_id"]
-        if row["mapping_id"] is None or row["client_id"] is None or row["id"] is None:
-            return _Plan(item_id, contact_id, row["noted_client"])
-        was: Mapping[str, Any] | None = row["was"]
-        ours = {name: row[f"our_{name}"] for name in FIELDS}
-        contact, fate = self._fate(row, was, moved)
-        fields = NO_CHANGES
-        # Nothing to compare with: a contact that is read for the first time teaches nothing.
-        if was is not None and contact["contact_status"] == ACTIVE:
-            fields = follow_contact(ours, was, shared_fields(contact), winner)
-        return _Plan(
-            item_id, contact_id, row["client_id"], row["mapping_id"], contact, ours, fields, fate
-        )
-
-    def _fate(
-        self,
-        row: Mapping[str, Any],
-        was: Mapping[str, Any] | None,
-        moved: Mapping[str, str],
-    ) -> tuple[Mapping[str, Any], Fate | None]:
-        """Return the contact to follow, and what became of the one that was linked.
-
-        *moved*: the contacts that clients of this portion move to, and who they are.
-        """
-        merged_to = row["merged_to_contact_id"]
-        before = was.get("contact_status") if was else None
-        if not merged_to:
-            return row, fate_of(row["contact_status"], before)
-        survivor = self._survivor(merged_to)
-        name = survivor["name"] if survivor else None
-        survivor_id = survivor["xero_contact_id"] if survivor else merged_to
-        holder = moved.get(survivor_id) or self._holder(survivor_id)
-        fate = merged(survivor_id, name, taken_by=holder)
-        return (survivor if survivor and holder is None else row), fate
-
-    def _survivor(self, contact_id: str) -> Mapping[str, Any] | None:
-        """Return the contact at the end of a chain of merges, as far as the mirror knows it."""
-        known: Mapping[str, Any] | None = None
-        table: Any = XeroContact.__table__
-        for _ in range(MERGES_FOLLOWED):
-            found = self._session.execute(
-                select(table).where(
-                    table.c.xero_connection_id == self._connection_id,
-                    table.c.xero_contact_id == contact_id,
-                )
-            ).first()
-            if found is None:
-                return known
-            known = dict(found._mapping)
-            if found.merged_to_contact_id is None:
-                return known
-            contact_id = found.merged_to_contact_id
-        return known
-
-    def _holder(self, contact_id: str) -> str | None:
-        return self._session.scalar(
-            select(Client.name)
-            .join(XeroContactMapping, XeroContactMapping.client_id == Client.id)
-            .where(
-                XeroContactMapping.xero_connection_id == self._connection_id,
-                XeroContactMapping.xero_contact_id == contact_id,
-            )
-        )
-
     # -- writing ------------------------------------------------------------------------------
 
-    def _write_clients(self, plans: Sequence[_Plan], now: datetime) -> None:
+    def _write_clients(self, plans: Sequence[Plan], now: datetime) -> None:
         rows = []
         for plan in plans:
             values = dict(plan.ours)
@@ -385,7 +187,7 @@ class LinkedClients:
                 rows,
             )
 
-    def _write_mappings(self, plans: Sequence[_Plan], now: datetime) -> None:
+    def _write_mappings(self, plans: Sequence[Plan], now: datetime) -> None:
         """Bring up to date what mappings repeat of their contact, and move those of merged ones."""
         rows = [
             {
@@ -418,7 +220,7 @@ class LinkedClients:
                     .execution_options(synchronize_session=False)
                 )
 
-    def _follow_tags(self, plans: Sequence[_Plan], now: datetime) -> dict[UUID, dict[str, Any]]:
+    def _follow_tags(self, plans: Sequence[Plan], now: datetime) -> dict[UUID, dict[str, Any]]:
         groups_of = {
             plan.client_id: plan.contact["groups"]
             for plan in plans
@@ -426,7 +228,7 @@ class LinkedClients:
         }
         return follow_groups(self._session, self._practice_id, groups_of, now)
 
-    def _close_items(self, plans: Sequence[_Plan], tags: Mapping[UUID, dict[str, Any]]) -> Followed:
+    def _close_items(self, plans: Sequence[Plan], tags: Mapping[UUID, dict[str, Any]]) -> Followed:
         """Say on the run's items what was done; notes that meant nothing are taken away."""
         counts = Followed()
         rows, nothing = [], []

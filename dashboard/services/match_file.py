@@ -8,12 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from dashboard.database import AnySession, insert_for
 from dashboard.models import MatchFile
 from dashboard.rules.matching.filing import (
     EDITION,
+    ID_BYTES,
     Filed,
     filed_under,
     lexicon_of,
@@ -30,14 +31,15 @@ class Known(msgspec.Struct):
     """What a whole comparison knew.
 
     `clients` and `contacts` are filed by our own ids; of the contacts those in `linked` were some
-    client's and not compared. The lexicons are those of the clients, and of the contacts among
-    themselves.
+    client's and not compared, and those clients are `taken`. The lexicons are those of the clients,
+    and of the contacts among themselves.
     """
 
     edition: int
     clients: Filed
     contacts: Filed
     linked: bytes
+    taken: bytes
     words: dict[str, Any]
     words_within: dict[str, Any]
 
@@ -53,15 +55,27 @@ class Known(msgspec.Struct):
 
 
 class Kept(msgspec.Struct):
-    """A file as it was found: what it knew, and up to which change."""
+    """A file as it was found: what it knew, up to which change, and what was compared since."""
 
+    made_at: datetime
     clients_at: datetime
     contacts_revision: int
+    recompared: frozenset[UUID]
     known: Known
 
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Known)
+
+
+def packed(ids: Iterable[UUID]) -> bytes:
+    """Return ids in as few bytes as can be."""
+    return b"".join(each.bytes for each in ids)
+
+
+def unpacked(data: bytes) -> Iterable[UUID]:
+    """Return the ids that were packed."""
+    return (UUID(bytes=data[at : at + ID_BYTES]) for at in range(0, len(data), ID_BYTES))
 
 
 def filed_profiles(profiles: Iterable[tuple[UUID, Profile]]) -> Filed:
@@ -74,6 +88,7 @@ def known_of(
     clients: Filed,
     contacts: Filed,
     linked: Iterable[UUID],
+    taken: Iterable[UUID],
     lexicon: Lexicon,
     lexicon_within: Lexicon,
 ) -> Known:
@@ -82,7 +97,8 @@ def known_of(
         edition=EDITION,
         clients=clients,
         contacts=contacts,
-        linked=b"".join(each.bytes for each in linked),
+        linked=packed(linked),
+        taken=packed(taken),
         words=lexicon_values(lexicon),
         words_within=lexicon_values(lexicon_within),
     )
@@ -103,6 +119,7 @@ def keep(
         "clients_at": clients_at,
         "contacts_revision": contacts_revision,
         "data": _ENCODER.encode(known),
+        "recompared": None,
     }
     session.execute(
         insert_for(session)(MatchFile)
@@ -114,7 +131,7 @@ def keep(
 def kept(session: AnySession, connection_id: UUID, now: datetime) -> Kept | None:
     """Return what was kept, None if that is nothing, too old, or of another edition."""
     found = session.execute(
-        select(MatchFile.clients_at, MatchFile.contacts_revision, MatchFile.data).where(
+        select(MatchFile.__table__).where(
             MatchFile.xero_connection_id == connection_id, MatchFile.made_at > now - GOOD_FOR
         )
     ).first()
@@ -123,4 +140,25 @@ def kept(session: AnySession, connection_id: UUID, now: datetime) -> Kept | None
     known = _DECODER.decode(found.data)
     if known.edition != EDITION:
         return None
-    return Kept(found.clients_at, found.contacts_revision, known)
+    return Kept(
+        found.made_at,
+        found.clients_at,
+        found.contacts_revision,
+        frozenset(unpacked(found.recompared or b"")),
+        known,
+    )
+
+
+def note_recompared(
+    session: AnySession, connection_id: UUID, kept: Kept, contacts: Iterable[UUID]
+) -> None:
+    """Note which contacts have other answers now than when the file was made; no commit.
+
+    They are compared again each time: what a change did to them, its reverse must undo.
+    """
+    session.execute(
+        update(MatchFile)
+        .where(MatchFile.xero_connection_id == connection_id, MatchFile.made_at == kept.made_at)
+        .values(recompared=packed(kept.recompared.union(contacts)))
+        .execution_options(synchronize_session=False)
+    )

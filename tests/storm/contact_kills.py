@@ -50,7 +50,7 @@ from dashboard.models import (
     client_tags,
 )
 from dashboard.queries import due
-from dashboard.services import contact_import, linked_clients
+from dashboard.services import client_plans, contact_import
 from dashboard.services.alerts import AlertService
 from dashboard.services.contact_matches import ContactMatches
 from dashboard.services.contact_mirror import shared_fields
@@ -92,7 +92,7 @@ class Scene:
         self._book = Book()
         self._later = timedelta()
         # Small pieces, so that each kind of edge comes several times.
-        contact_import.CHUNK = linked_clients.AT_ONCE = CHUNK
+        contact_import.CHUNK = client_plans.AT_ONCE = CHUNK
 
     def trial(self, point: int) -> tuple[bool, list[str]]:
         """Kill one child at its *point*-th step; return whether it was, and what is wrong then."""

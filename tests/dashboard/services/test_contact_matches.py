@@ -80,6 +80,13 @@ class Scene:
             for row in rows
         }
 
+    def reasons(self, contact_id: str) -> list[str]:
+        self.session.expire_all()
+        row = self.session.scalars(
+            select(XeroContact).where(XeroContact.xero_contact_id == contact_id)
+        ).one()
+        return [reason for one in row.candidates for reason in one["reasons"]]
+
     def twins(self) -> set[tuple[str, str]]:
         found = self.session.execute(
             select(ContactTwins.first_contact_id, ContactTwins.second_contact_id)
@@ -174,6 +181,35 @@ class TestFreed:
         assert scene.answers()[contact_id][0] == "new"
         scene.compare()
         assert scene.answers()[contact_id] == ("exact", [str(client.id)])
+
+
+class TestTakenBack:
+    def test_what_an_undo_restores_without_a_trace_is_noticed(self, scene: Scene) -> None:
+        """An undo takes a link away and leaves the client as if it had never been changed."""
+        before = scene.answers()
+        contact_id, (_, clients) = next(
+            (each, answer) for each, answer in before.items() if answer[0] == "exact"
+        )
+        twin_id = BOOK.contact_id(SIZE + 7)
+        number = next(n for n in range(SIZE) if BOOK.contact_id(n) == contact_id)
+        scene.read({**BOOK.contact(number), "ContactID": twin_id})
+        scene.session.execute(delete(MatchFile))
+        scene.session.commit()
+        scene.compare()
+        rivals, reasons = scene.answers(), scene.reasons(twin_id)
+        client = scene.session.get_one(Client, UUID(clients[0]))
+        changed_at = client.updated_at
+        scene.service.link(scene.practice_id, None, client.id, contact_id)
+        scene.compare()
+        # "Already linked to another Xero contact" is one of its reasons now.
+        assert scene.reasons(twin_id) != reasons
+        changing_clients(scene.session, scene.practice_id, utcnow)
+        scene.session.execute(delete(XeroContactMapping))
+        client.updated_at, client.xero_contact_id = changed_at, None
+        scene.session.commit()
+        scene.compare()
+        assert scene.answers() == rivals
+        assert scene.reasons(twin_id) == reasons
 
 
 class TestTwins:

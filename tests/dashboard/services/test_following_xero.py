@@ -193,6 +193,43 @@ class TestFates:
         assert run.status == RunStatus.FINISHED_WITH_PROBLEMS
 
 
+class TestUglyContacts:
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "x" * 300,
+            "<img src=x onerror=alert(1)>",
+            'O\'Brien & "Sons"',
+            "שלום Ltd",
+            "Zoë 😀",
+            "É" * 255,
+        ],
+    )
+    def test_whatever_a_contact_is_called_its_client_follows(self, scene: Scene, name: str) -> None:
+        scene.begin(1)
+        scene.edit(0, Name=name, FirstName="", LastName="", EmailAddress="", Phones=[])
+        assert scene.check().status == RunStatus.FINISHED
+        assert scene.client(0).name == name[:255]
+        assert (scene.client(0).email, scene.client(0).phone) == (None, None)
+
+    def test_forty_groups_are_forty_tags(self, scene: Scene) -> None:
+        scene.begin(1)
+        groups = [
+            {"ContactGroupID": str(UUID(int=number)), "Name": f"Group {number}"}
+            for number in range(40)
+        ]
+        scene.edit(0, ContactGroups=groups)
+        scene.check()
+        assert len(scene.client(0).tags) == 40
+
+    def test_a_contact_that_lost_its_name_leaves_the_clients(self, scene: Scene) -> None:
+        scene.begin(1)
+        name = scene.client(0).name
+        scene.edit(0, Name="")
+        scene.check()
+        assert scene.client(0).name == name
+
+
 class TestNothingIsLost:
     def test_what_a_broken_off_check_read_is_carried_over_by_the_next(self, scene: Scene) -> None:
         scene.begin(8)
