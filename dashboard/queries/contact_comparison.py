@@ -34,8 +34,8 @@ def fields(
 ) -> list[ComparedField] | None:
     """Return the fields of a contact beside those of a client of the practice.
 
-    None for a contact that is not in the mirror or a client that is not the practice's; without a
-    client its side stays empty.
+    Fields that both sides leave empty are left out. None for a contact that is not in the mirror or
+    a client that is not the practice's; without a client its side stays empty.
     """
     contact = session.execute(
         select(XeroContact.__table__).where(
@@ -50,7 +50,7 @@ def fields(
         )
     if contact is None or (client_id is not None and client is None):
         return None
-    return list(_fields(contact._mapping, client))
+    return [one for one in _fields(contact._mapping, client) if one.theirs or one.ours]
 
 
 def clients_found(

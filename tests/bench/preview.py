@@ -44,6 +44,7 @@ from dashboard.models import (
 from tests import factories
 from tests.conftest import make_settings
 from tests.support.browser import Browser, FreshClient
+from tests.support.servers import embedded_redis
 
 FRAME_QUERIES = 3
 LOOKS = (
@@ -77,9 +78,9 @@ TRADES = ("Joinery", "Stores", "Bakery", "Plumbing", "Holdings", "Farm", "Design
 def main() -> None:
     """Fill a database and print the table."""
     arguments = _arguments()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, embedded_redis(Path(folder) / "redis") as redis:
         url = arguments.database or f"sqlite:///{Path(folder) / 'bench.sqlite3'}"
-        app = create_app(make_settings(database_url=url))
+        app = create_app(make_settings(database_url=url, redis_url=redis))
         app.config["TESTING"] = True
         app.test_client_class = FreshClient
         with app.app_context():
@@ -91,6 +92,7 @@ def main() -> None:
                 print(_line(browser, name, f"/import/{draft_id}{query}", arguments.tries))
             db.session.remove()
             db.engine.dispose()
+            app.extensions["redis"].close()
 
 
 def _arguments() -> argparse.Namespace:

@@ -31,6 +31,7 @@ PAGES = {
     "review": "/import/{draft_id}/review",
     "sync history": "/sync-history?all=1",
     "run": "/sync-history/{run_id}",
+    "undo": "/sync-history/{run_id}/undo",
     "documents": "/documents",
     "documents needing attention": "/documents?tab=attention",
     "filed document": "/documents/{filed_id}",

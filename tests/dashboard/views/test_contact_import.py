@@ -334,7 +334,7 @@ class TestTable:
     def test_contacts_that_may_be_in_xero_twice_name_each_other(
         self, browser: Browser, connection: XeroConnection
     ) -> None:
-        pair = [factories.make_contact(connection, name=name) for name in ("Acme", "Acme Ltd")]
+        pair = [factories.make_contact(connection, name=name) for name in ("Acme", "Zest Ltd")]
         alone = factories.make_contact(connection, name="Alone")
         draft = opened(browser)
         db.session.add(
@@ -349,7 +349,7 @@ class TestTable:
         )
         db.session.commit()
         text = browser.get(f"{draft}?type=").text
-        assert "May be in Xero twice, as <bdi>Acme Ltd</bdi> too." in row(text, pair[0])
+        assert "May be in Xero twice, as <bdi>Zest Ltd</bdi> too." in row(text, pair[0])
         assert "May be in Xero twice, as <bdi>Acme</bdi> too." in row(text, pair[1])
         assert "May be in Xero twice" not in row(text, alone)
 
