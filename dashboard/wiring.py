@@ -47,6 +47,7 @@ from dashboard.services.preferences import PreferenceService
 from dashboard.services.token_custody import TokenCustody
 from dashboard.services.virus_scan import ClamdScanner
 from dashboard.services.xero_auth import XeroAuthService
+from dashboard.services.xero_clients import ClientFactory
 from dashboard.services.xero_files import XeroFileService
 from dashboard.services.xero_sync import XeroSyncService
 from dashboard.storage import DocumentStore
@@ -54,6 +55,9 @@ from dashboard.xero import Exchange, Governor, Limits, Priority, Transport, Xero
 
 EXTENSION = "chase_xero"
 HASTY_SECONDS = 6.0
+# Shorter than the lease of a push, so that no document is still being sent when another worker may
+# take it up: 10 MB in this time needs 6 Mbit/s.
+SENDING_SECONDS = 15.0
 
 
 class Outside:
@@ -76,14 +80,9 @@ class Outside:
         self.transport = Transport(
             self.governor, settings.xero_api_url, on_exchange=self._note_exchange
         )
+        self.sending_transport = self._shorter(settings, SENDING_SECONDS)
         # Somebody waits for these calls in front of a page: each ends sooner than a worker's.
-        self.hasty_transport = Transport(
-            self.governor,
-            settings.xero_api_url,
-            adapter=self.transport.adapter,
-            total_seconds=HASTY_SECONDS,
-            on_exchange=self._note_exchange,
-        )
+        self.hasty_transport = self._shorter(settings, HASTY_SECONDS)
         self.oauth = XeroOAuth(
             self.transport,
             login_url=settings.xero_login_url,
@@ -96,6 +95,15 @@ class Outside:
         self.store = DocumentStore(settings.document_store_url)
         self.hasher = PasswordHasher()
         self.should_stop: Callable[[], bool] = _never
+
+    def _shorter(self, settings: Settings, seconds: float) -> Transport:
+        return Transport(
+            self.governor,
+            settings.xero_api_url,
+            adapter=self.transport.adapter,
+            total_seconds=seconds,
+            on_exchange=self._note_exchange,
+        )
 
     def _note_exchange(self, exchange: Exchange) -> None:
         if exchange.tenant_id is not None:
@@ -112,6 +120,23 @@ class Outside:
         """Return the client of one organisation."""
         return XeroClient(
             self.transport,
+            tenant_id=tenant_id,
+            access=access,
+            refresh_access=refresh_access,
+            priority=priority,
+        )
+
+    def make_sending_client(
+        self,
+        *,
+        tenant_id: str,
+        access: Secret,
+        refresh_access: Callable[[], Secret],
+        priority: Priority,
+    ) -> XeroClient:
+        """Return a client of one organisation whose calls end within the lease of a push."""
+        return XeroClient(
+            self.sending_transport,
             tenant_id=tenant_id,
             access=access,
             refresh_access=refresh_access,
@@ -214,8 +239,11 @@ def preferences() -> PreferenceService:
     return PreferenceService(session=db.session, clock=utcnow)
 
 
-def xero_auth() -> XeroAuthService:
-    """Return the service that connects, keeps and ends connections."""
+def xero_auth(make_client: ClientFactory | None = None) -> XeroAuthService:
+    """Return the service that connects, keeps and ends connections.
+
+    *make_client* makes its calls, the usual one without it.
+    """
     world = outside()
     truth = ConnectionTruth(session=db.session, alerts=alerts(), clock=shared_clock)
     custody = TokenCustody(
@@ -264,7 +292,7 @@ def xero_auth() -> XeroAuthService:
         consents=consents,
         meaning=meaning,
         leaving=leaving,
-        make_client=world.make_client,
+        make_client=make_client or world.make_client,
         clock=shared_clock,
     )
 
@@ -318,7 +346,7 @@ def xero_files() -> XeroFileService:
     clamd_url = settings().clamd_url
     return XeroFileService(
         session=db.session,
-        auth=xero_auth(),
+        auth=xero_auth(outside().make_sending_client),
         alerts=alerts(),
         store=outside().store,
         clock=utcnow,
