@@ -236,7 +236,9 @@ def practices() -> PracticeService:
 
 def preferences() -> PreferenceService:
     """Return the service for a practice's Xero preferences."""
-    return PreferenceService(session=db.session, clock=utcnow)
+    return PreferenceService(
+        session=db.session, clock=utcnow, folders=lambda practice: xero_files().folders(practice)
+    )
 
 
 def xero_auth(make_client: ClientFactory | None = None) -> XeroAuthService:

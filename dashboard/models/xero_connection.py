@@ -106,6 +106,9 @@ class XeroConnection(Identified, Timestamped, Base):
     contacts_checkpoint: Mapped[datetime | None]
     matched_at: Mapped[datetime | None]
     health_due_at: Mapped[datetime | None]
+    files_check_due_at: Mapped[datetime | None]
+    files_checked_at: Mapped[datetime | None]
+    missing_folder_name: Mapped[str | None] = mapped_column(Short)
     push_lease_owner: Mapped[str | None] = mapped_column(Short)
     push_lease_until: Mapped[datetime | None]
 

@@ -17,6 +17,7 @@ from dashboard.models import (
     XeroConnection,
     XeroContactMapping,
     XeroFilePush,
+    XeroFolder,
 )
 
 
@@ -52,6 +53,8 @@ class ConnectionSummary:
     push_documents_to_xero: bool
     xero_folder_id: str | None
     create_year_folders: bool
+    folder_name: str | None
+    missing_folder_name: str | None
     updated_at: datetime
 
     @property
@@ -87,8 +90,15 @@ class LeavingNumbers:
 def summary(session: AnySession, practice_id: UUID) -> ConnectionSummary | None:
     """Return the current connection, else the one that was left last, else None."""
     row = session.execute(
-        select(XeroConnection, User.name)
+        select(XeroConnection, User.name, XeroFolder.name)
         .outerjoin(User, User.id == XeroConnection.connected_by_id)
+        .outerjoin(
+            XeroFolder,
+            and_(
+                XeroFolder.xero_connection_id == XeroConnection.id,
+                XeroFolder.xero_folder_id == XeroConnection.xero_folder_id,
+            ),
+        )
         .where(XeroConnection.practice_id == practice_id)
         .order_by(
             case((XeroConnection.status == ConnectionStatus.DISCONNECTED, 1), else_=0),
@@ -98,7 +108,7 @@ def summary(session: AnySession, practice_id: UUID) -> ConnectionSummary | None:
     ).first()
     if row is None:
         return None
-    connection, connected_by = row
+    connection, connected_by, folder_name = row
     return ConnectionSummary(
         id=connection.id,
         status=connection.status,
@@ -128,6 +138,8 @@ def summary(session: AnySession, practice_id: UUID) -> ConnectionSummary | None:
         push_documents_to_xero=connection.push_documents_to_xero,
         xero_folder_id=connection.xero_folder_id,
         create_year_folders=connection.create_year_folders,
+        folder_name=folder_name,
+        missing_folder_name=connection.missing_folder_name,
         updated_at=connection.updated_at,
     )
 

@@ -27,6 +27,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     tuple_,
 )
 from sqlalchemy.orm import aliased
@@ -150,6 +151,24 @@ class FilterChoices:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedDocument:
+    """What a document's name in Xero is made of."""
+
+    client_name: str
+    document_type: str
+    tax_year: str
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilingFacts:
+    """How many documents were filed lately, and which was accepted last (None if none was)."""
+
+    filed: int
+    last: NamedDocument | None
+
+
+@dataclass(frozen=True, slots=True)
 class EventRow:
     """One line of the timeline; `attempt` counts from 1 and is None where no attempt was made.
 
@@ -234,20 +253,38 @@ def counts(
     return DocumentCounts(**{row[0]: row[1] for row in session.execute(chosen).all()})
 
 
-def filed_since(session: AnySession, practice_id: UUID, moment: datetime) -> int:
-    """Return how many documents were filed in Xero since *moment*; one query."""
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(XeroFilePush)
-            .where(
-                XeroFilePush.practice_id == practice_id,
-                XeroFilePush.status == PushStatus.ASSOCIATED,
-                XeroFilePush.pushed_at >= moment,
-            )
+def filing_facts(session: AnySession, practice_id: UUID, since: datetime) -> FilingFacts:
+    """Return what was filed since a moment, and what names the last document; one query."""
+    filed = (
+        select(func.count().label("filed"))
+        .select_from(XeroFilePush)
+        .where(
+            XeroFilePush.practice_id == practice_id,
+            XeroFilePush.status == PushStatus.ASSOCIATED,
+            XeroFilePush.pushed_at >= since,
         )
-        or 0
+        .subquery()
     )
+    last = (
+        select(
+            Client.name,
+            ClientDocument.document_type,
+            ClientDocument.tax_year,
+            ClientDocument.extension,
+        )
+        .join(Client, Client.id == ClientDocument.client_id)
+        .where(
+            ClientDocument.practice_id == practice_id,
+            ClientDocument.status == DocumentStatus.ACCEPTED,
+        )
+        .order_by(ClientDocument.decided_at.desc(), ClientDocument.id)
+        .limit(1)
+        .subquery()
+    )
+    number, *named = session.execute(
+        select(filed, last).select_from(filed.outerjoin(last, true()))
+    ).one()
+    return FilingFacts(number, NamedDocument(*named) if named[0] is not None else None)
 
 
 def needing_attention(

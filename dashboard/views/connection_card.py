@@ -12,7 +12,7 @@ from dashboard.database import db
 from dashboard.models import RunKind
 from dashboard.queries import documents, sync_runs
 from dashboard.queries.connections import ConnectionSummary
-from dashboard.queries.documents import DocumentCounts
+from dashboard.queries.documents import DocumentCounts, NamedDocument
 from dashboard.queries.sync_runs import RunRow
 from dashboard.rules.connection_sentences import ACCESS_UNREADABLE, problem_sentence
 from dashboard.rules.permissions import needed_sentence
@@ -38,6 +38,7 @@ class Card:
     reading: RunRow | None
     counts: DocumentCounts
     filed_today: int
+    last_document: NamedDocument | None
     calls: CallsLeft | None
     seen: str
 
@@ -102,12 +103,12 @@ def card_of(practice_id: UUID, summary: ConnectionSummary) -> Card:
     reading = run if run is not None and not run.is_final else None
     counts = documents.counts(db.session, practice_id)
     today = start_of_day(place_of_request(utcnow()))
-    filed_today = documents.filed_since(db.session, practice_id, today)
+    filing = documents.filing_facts(db.session, practice_id, today)
     word = word_for(summary)
     parts = (
         word.code,
         _stamp(summary.updated_at),
-        filed_today,
+        filing.filed,
         counts.attention,
         counts.way + counts.on_hold,
         _stamp(reading.updated_at if reading else None),
@@ -117,7 +118,8 @@ def card_of(practice_id: UUID, summary: ConnectionSummary) -> Card:
         word=word,
         reading=reading,
         counts=counts,
-        filed_today=filed_today,
+        filed_today=filing.filed,
+        last_document=filing.last,
         calls=_calls_left(summary),
         seen="-".join(map(str, parts)),
     )

@@ -26,13 +26,14 @@ from dashboard.database import db
 from dashboard.models import RunKind
 from dashboard.queries import connections, sync_runs
 from dashboard.queries.connections import ConnectionSummary
-from dashboard.rules.file_naming import BASE_FOLDER
+from dashboard.queries.documents import NamedDocument
+from dashboard.rules.file_naming import BASE_FOLDER, file_name, folder_name
 from dashboard.rules.organisation_change import comparison_sentence, question
 from dashboard.rules.permissions import PERMISSIONS, is_granted
 from dashboard.services.refusals import ChoiceNeeded, ConnectionNotUsable, NotConnected
 from dashboard.views import guards
 from dashboard.views.connected import to_settings, welcome
-from dashboard.views.connection_card import card_of
+from dashboard.views.connection_card import Card, card_of
 from dashboard.views.filters import hour_minute, near_time, place_of_request
 from dashboard.views.frame import Frame, ask_admins, current_frame
 from dashboard.views.guards import admin_required, current_practice_id, sign_in_required
@@ -42,6 +43,8 @@ from jobs.queue import poke
 logger = logging.getLogger(__name__)
 
 pages = Blueprint("settings", __name__)
+
+NO_DOCUMENT_YET = NamedDocument("Hartley and Co", "P60", "2025-26", "pdf")
 
 
 @pages.get("/settings")
@@ -56,15 +59,30 @@ def page() -> str:
         summary = frame.summary
     except DBAPIError as problem:
         return _without_details(problem, "settings/unavailable.html")
+    card = card_of(practice_id, summary) if summary else None
     return render_template(
         "settings/page.html",
         summary=summary,
-        card=card_of(practice_id, summary) if summary else None,
+        card=card,
         permissions=_permissions(summary),
         just_connected=browser_session.pop("just_connected", None),
         ask=_whom_to_ask(),
         folder=_folder_name(summary),
+        example=_example(card, years=card.summary.create_year_folders) if card else "",
     )
+
+
+@pages.get("/settings/panels/example")
+@sign_in_required
+def example_panel() -> Response | str:
+    """Where the last document would go with the switches as they stand in the form."""
+    if guards.opened_directly():
+        return to_settings()
+    practice_id, summary = current_practice_id(), cast(Frame, current_frame()).summary
+    if summary is None:
+        return Response(status=HTTPStatus.NO_CONTENT)
+    example = _example(card_of(practice_id, summary), years="create_year_folders" in request.args)
+    return render_template("settings/_example.html", example=example)
 
 
 @pages.get("/settings/panels/connection")
@@ -246,7 +264,17 @@ def _permissions(summary: ConnectionSummary | None) -> list[dict[str, object]]:
 
 
 def _folder_name(summary: ConnectionSummary | None) -> str:
-    return "the folder you chose" if summary and summary.xero_folder_id else BASE_FOLDER
+    if summary is None or summary.xero_folder_id is None:
+        return BASE_FOLDER
+    return summary.folder_name or "the folder you chose"
+
+
+def _example(card: Card, *, years: bool) -> str:
+    """Return folder and name of the practice's last document, or of a made-up one."""
+    found = card.last_document or NO_DOCUMENT_YET
+    folder = folder_name(found.tax_year if years else "", base=_folder_name(card.summary))
+    name = file_name(found.client_name, found.document_type, found.tax_year, found.extension)
+    return f"{folder} / {name}"
 
 
 def _whom_to_ask() -> str:

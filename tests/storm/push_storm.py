@@ -422,6 +422,8 @@ def main(arguments: list[str] | None = None) -> int:
         plan = replace(naive, database=database, pushes=count, naive=False, minutes=HOUR)
         print(f"running {plan.title} ...", flush=True)
         reports.append(run(plan))
+        # Each takes many minutes: whoever is asked to end has at least told what it knew.
+        reports[-1].show()
     return verdict(reports)
 
 

@@ -25,7 +25,7 @@ from dashboard.models import (
 from dashboard.services.push_claims import LEASE, Push, PushClaims
 from dashboard.services.push_heartbeat import beating
 from dashboard.services.push_sending import PushSending
-from dashboard.services.refusals import NotFound
+from dashboard.services.refusals import InvalidInput, NotFound
 from dashboard.simulator import World
 from dashboard.storage import DocumentStore
 from tests.dashboard.services.filing import (
@@ -220,7 +220,29 @@ class TestFolders:
         filing.drain()
         assert filing.push(document_id).folder_name == "chase.md"
         assert filing.connection.xero_folder_id is None
+        assert filing.connection.missing_folder_name == "Accountant"
         assert filing.is_filed_once(document_id)
+
+    def test_only_a_folder_that_xero_has_can_be_chosen(self, filing: Filing) -> None:
+        folder_id = _made_by_hand(filing, "Accountant")
+        choose = wiring.preferences().update_settings
+        with pytest.raises(InvalidInput, match="not in Xero Files"):
+            choose(filing.practice.id, {"xero_folder_id": "f", "create_year_folders": True})
+        assert (filing.connection.xero_folder_id, filing.connection.create_year_folders) == (
+            None,
+            False,
+        )
+        choose(filing.practice.id, {"xero_folder_id": folder_id.upper()})
+        assert filing.connection.xero_folder_id == folder_id
+        document_id = filing.accepted(filing.client())
+        filing.drain()
+        assert filing.push(document_id).folder_name == "Accountant"
+        _delete_folder(filing, "Accountant")
+        filing.accepted(filing.client("Bo Ltd", contact=1))
+        filing.drain()
+        assert filing.connection.missing_folder_name == "Accountant"
+        choose(filing.practice.id, {"xero_folder_id": None})
+        assert filing.connection.missing_folder_name is None
 
     def test_a_refused_dot_is_left_out(self, filing: Filing) -> None:
         filing.world.faults.arm("400-array", method="POST", path=FOLDERS)
