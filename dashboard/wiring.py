@@ -37,6 +37,7 @@ from dashboard.services.connection_truth import ConnectionTruth
 from dashboard.services.consent import ConsentService
 from dashboard.services.consent_attempts import ConsentAttempts
 from dashboard.services.documents import DocumentService
+from dashboard.services.file_check import FileCheck
 from dashboard.services.import_drafts import ImportDraftService
 from dashboard.services.key_checks import KeyChecks
 from dashboard.services.key_rotation import KeyRotation
@@ -44,6 +45,7 @@ from dashboard.services.leaving import Leaving
 from dashboard.services.organisation_comparison import OrganisationComparison
 from dashboard.services.practices import PracticeService
 from dashboard.services.preferences import PreferenceService
+from dashboard.services.push_attention import PushAttention
 from dashboard.services.token_custody import TokenCustody
 from dashboard.services.virus_scan import ClamdScanner
 from dashboard.services.xero_auth import XeroAuthService
@@ -357,6 +359,16 @@ def xero_files() -> XeroFileService:
         chance=random.random,
         should_stop=outside().should_stop,
         scanner=ClamdScanner(clamd_url) if clamd_url else None,
+    )
+
+
+def file_check() -> FileCheck:
+    """Return the service that looks whether filed documents are still where we say."""
+    return FileCheck(
+        session=db.session,
+        auth=xero_auth(),
+        attention=PushAttention(session=db.session, alerts=alerts()),
+        clock=utcnow,
     )
 
 

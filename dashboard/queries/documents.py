@@ -67,7 +67,8 @@ class PushRow:
     """One push as stored. `next_attempt_at` is when it goes on by itself, None if nothing waits.
 
     `error` is a sentence, `cause` a code of `rules.push_sentences.PushCause` or None.
-    `is_looking`: a request got no answer, so we look in Xero before anything is sent again.
+    `read_back_at` is when Xero last showed the file. `is_looking`: a request got no answer, so we
+    look in Xero before anything is sent again.
     """
 
     id: UUID
@@ -81,6 +82,7 @@ class PushRow:
     file_name: str | None
     next_attempt_at: datetime | None
     pushed_at: datetime | None
+    read_back_at: datetime | None
     is_looking: bool
 
 
@@ -683,6 +685,7 @@ def _push(push: XeroFilePush, next_attempt_at: datetime | None) -> PushRow:
         file_name=push.file_name,
         next_attempt_at=next_attempt_at,
         pushed_at=push.pushed_at,
+        read_back_at=push.read_back_at,
         is_looking=push.outcome_unknown,
     )
 

@@ -201,6 +201,8 @@ class XeroFileService:
             silences = silences + 1 if ending is Ending.SILENT else 0
             if ending in ENDS_THE_DRAIN:
                 break
+        if endings[Ending.FILED]:
+            self._claims.read_back_soon(lease)
         self._leave(lease, SILENCE_PAUSE_SECONDS if silences >= SILENCES else 0.0)
         return DrainResult(
             filed=endings[Ending.FILED],
