@@ -37,6 +37,7 @@ from dashboard.services.connection_truth import ConnectionTruth
 from dashboard.services.consent import ConsentService
 from dashboard.services.consent_attempts import ConsentAttempts
 from dashboard.services.documents import DocumentService
+from dashboard.services.file_check import FileCheck
 from dashboard.services.import_drafts import ImportDraftService
 from dashboard.services.key_checks import KeyChecks
 from dashboard.services.key_rotation import KeyRotation
@@ -44,11 +45,13 @@ from dashboard.services.leaving import Leaving
 from dashboard.services.organisation_comparison import OrganisationComparison
 from dashboard.services.practices import PracticeService
 from dashboard.services.preferences import PreferenceService
+from dashboard.services.push_attention import PushAttention
 from dashboard.services.sync_brake import SyncBrake
 from dashboard.services.token_custody import TokenCustody
 from dashboard.services.turn import nobody_waits
 from dashboard.services.virus_scan import ClamdScanner
 from dashboard.services.xero_auth import XeroAuthService
+from dashboard.services.xero_clients import ClientFactory
 from dashboard.services.xero_files import XeroFileService
 from dashboard.services.xero_sync import XeroSyncService
 from dashboard.storage import DocumentStore
@@ -56,6 +59,9 @@ from dashboard.xero import Governor, Limits, Priority, Transport, XeroClient, Xe
 
 EXTENSION = "chase_xero"
 HASTY_SECONDS = 6.0
+# Shorter than the lease of a push, so that no document is still being sent when another worker may
+# take it up: 10 MB in this time needs 6 Mbit/s.
+SENDING_SECONDS = 15.0
 
 
 class Outside:
@@ -79,14 +85,9 @@ class Outside:
         self.transport = Transport(
             self.governor, settings.xero_api_url, on_exchange=self.notes.note
         )
+        self.sending_transport = self._shorter(settings, SENDING_SECONDS)
         # Somebody waits for these calls in front of a page: each ends sooner than a worker's.
-        self.hasty_transport = Transport(
-            self.governor,
-            settings.xero_api_url,
-            adapter=self.transport.adapter,
-            total_seconds=HASTY_SECONDS,
-            on_exchange=self.notes.note,
-        )
+        self.hasty_transport = self._shorter(settings, HASTY_SECONDS)
         self.oauth = XeroOAuth(
             self.transport,
             login_url=settings.xero_login_url,
@@ -101,6 +102,15 @@ class Outside:
         self.should_stop: Callable[[], bool] = _never
         self.others_wait: Callable[[], bool] = nobody_waits
 
+    def _shorter(self, settings: Settings, seconds: float) -> Transport:
+        return Transport(
+            self.governor,
+            settings.xero_api_url,
+            adapter=self.transport.adapter,
+            total_seconds=seconds,
+            on_exchange=self.notes.note,
+        )
+
     def make_client(
         self,
         *,
@@ -112,6 +122,23 @@ class Outside:
         """Return the client of one organisation."""
         return XeroClient(
             self.transport,
+            tenant_id=tenant_id,
+            access=access,
+            refresh_access=refresh_access,
+            priority=priority,
+        )
+
+    def make_sending_client(
+        self,
+        *,
+        tenant_id: str,
+        access: Secret,
+        refresh_access: Callable[[], Secret],
+        priority: Priority,
+    ) -> XeroClient:
+        """Return a client of one organisation whose calls end within the lease of a push."""
+        return XeroClient(
+            self.sending_transport,
             tenant_id=tenant_id,
             access=access,
             refresh_access=refresh_access,
@@ -211,11 +238,16 @@ def practices() -> PracticeService:
 
 def preferences() -> PreferenceService:
     """Return the service for a practice's Xero preferences."""
-    return PreferenceService(session=db.session, clock=utcnow)
+    return PreferenceService(
+        session=db.session, clock=utcnow, folders=lambda practice: xero_files().folders(practice)
+    )
 
 
-def xero_auth() -> XeroAuthService:
-    """Return the service that connects, keeps and ends connections."""
+def xero_auth(make_client: ClientFactory | None = None) -> XeroAuthService:
+    """Return the service that connects, keeps and ends connections.
+
+    *make_client* makes its calls, the usual one without it.
+    """
     world = outside()
     truth = ConnectionTruth(session=db.session, alerts=alerts(), clock=shared_clock)
     custody = TokenCustody(
@@ -264,7 +296,7 @@ def xero_auth() -> XeroAuthService:
         consents=consents,
         meaning=meaning,
         leaving=leaving,
-        make_client=world.make_client,
+        make_client=make_client or world.make_client,
         clock=shared_clock,
     )
 
@@ -324,7 +356,7 @@ def xero_files() -> XeroFileService:
     clamd_url = settings().clamd_url
     return XeroFileService(
         session=db.session,
-        auth=xero_auth(),
+        auth=xero_auth(outside().make_sending_client),
         alerts=alerts(),
         store=outside().store,
         clock=utcnow,
@@ -334,6 +366,16 @@ def xero_files() -> XeroFileService:
         should_stop=outside().should_stop,
         others_wait=outside().others_wait,
         scanner=ClamdScanner(clamd_url) if clamd_url else None,
+    )
+
+
+def file_check() -> FileCheck:
+    """Return the service that looks whether filed documents are still where we say."""
+    return FileCheck(
+        session=db.session,
+        auth=xero_auth(),
+        attention=PushAttention(session=db.session, alerts=alerts()),
+        clock=utcnow,
     )
 
 

@@ -35,6 +35,7 @@ FUNCTIONS = {
     "contact-import": "jobs.contact_import.import_practice",
     "file-push": "jobs.file_push.push_practice",
     "file-retry": "jobs.file_retry.retry_practice",
+    "file-check": "jobs.file_check.check_files",
     "health-check": "jobs.health_check.check_connection",
     "consent-return": "jobs.health_check.give_back_consent",
     "alert-check": "jobs.alert_check.check_practice",

@@ -32,6 +32,7 @@ TIMETABLE = (
     Sweep("xero-contact-sync", "jobs.contact_sync.sweep", 1),
     Sweep("xero-file-push", "jobs.file_push.sweep", 5),
     Sweep("xero-file-retry", "jobs.file_retry.sweep", 10),
+    Sweep("xero-file-check", "jobs.file_check.sweep", 30),
     Sweep("xero-health-check", "jobs.health_check.sweep", 1),
     Sweep("alert-check", "jobs.alert_check.sweep", 30),
     Sweep("alert-mail", "jobs.alert_mail.sweep", 10),

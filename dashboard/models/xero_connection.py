@@ -112,6 +112,9 @@ class XeroConnection(Identified, Timestamped, Base):
     contacts_revision: Mapped[int] = mapped_column(default=0)
     matched_at: Mapped[datetime | None]
     health_due_at: Mapped[datetime | None]
+    files_check_due_at: Mapped[datetime | None]
+    files_checked_at: Mapped[datetime | None]
+    missing_folder_name: Mapped[str | None] = mapped_column(Short)
     push_lease_owner: Mapped[str | None] = mapped_column(Short)
     push_lease_until: Mapped[datetime | None]
 

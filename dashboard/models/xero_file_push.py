@@ -87,6 +87,7 @@ class XeroFilePush(Identified, Timestamped, Base):
     lease_owner: Mapped[str | None] = mapped_column(Short)
     lease_until: Mapped[datetime | None]
     pushed_at: Mapped[datetime | None]
+    read_back_at: Mapped[datetime | None]
 
     document: Mapped[ClientDocument] = relationship()
     client: Mapped[Client] = relationship()

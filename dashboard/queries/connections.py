@@ -17,6 +17,7 @@ from dashboard.models import (
     XeroConnection,
     XeroContactMapping,
     XeroFilePush,
+    XeroFolder,
 )
 
 
@@ -54,6 +55,8 @@ class ConnectionSummary:
     create_year_folders: bool
     edited_fields: str
     brake_percent: int
+    folder_name: str | None
+    missing_folder_name: str | None
     updated_at: datetime
 
     @property
@@ -89,8 +92,15 @@ class LeavingNumbers:
 def summary(session: AnySession, practice_id: UUID) -> ConnectionSummary | None:
     """Return the current connection, else the one that was left last, else None."""
     row = session.execute(
-        select(XeroConnection, User.name)
+        select(XeroConnection, User.name, XeroFolder.name)
         .outerjoin(User, User.id == XeroConnection.connected_by_id)
+        .outerjoin(
+            XeroFolder,
+            and_(
+                XeroFolder.xero_connection_id == XeroConnection.id,
+                XeroFolder.xero_folder_id == XeroConnection.xero_folder_id,
+            ),
+        )
         .where(XeroConnection.practice_id == practice_id)
         .order_by(
             case((XeroConnection.status == ConnectionStatus.DISCONNECTED, 1), else_=0),
@@ -100,7 +110,7 @@ def summary(session: AnySession, practice_id: UUID) -> ConnectionSummary | None:
     ).first()
     if row is None:
         return None
-    connection, connected_by = row
+    connection, connected_by, folder_name = row
     return ConnectionSummary(
         id=connection.id,
         status=connection.status,
@@ -132,6 +142,8 @@ def summary(session: AnySession, practice_id: UUID) -> ConnectionSummary | None:
         create_year_folders=connection.create_year_folders,
         edited_fields=connection.edited_fields,
         brake_percent=connection.brake_percent,
+        folder_name=folder_name,
+        missing_folder_name=connection.missing_folder_name,
         updated_at=connection.updated_at,
     )
 

@@ -69,7 +69,8 @@ class PushRow:
     """One push as stored. `next_attempt_at` is when it goes on by itself, None if nothing waits.
 
     `error` is a sentence, `cause` a code of `rules.push_sentences.PushCause` or None.
-    `is_looking`: a request got no answer, so we look in Xero before anything is sent again.
+    `read_back_at` is when Xero last showed the file. `is_looking`: a request got no answer, so we
+    look in Xero before anything is sent again.
     """
 
     id: UUID
@@ -83,6 +84,7 @@ class PushRow:
     file_name: str | None
     next_attempt_at: datetime | None
     pushed_at: datetime | None
+    read_back_at: datetime | None
     is_looking: bool
 
 
@@ -154,6 +156,16 @@ class FilterChoices:
 
     types: tuple[str, ...]
     years: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDocument:
+    """What a document's name in Xero is made of."""
+
+    client_name: str
+    document_type: str
+    tax_year: str
+    extension: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +263,26 @@ def counts(
     rows = session.execute(chosen).all()
     filed_lately = sum(row[2] for row in rows if row[0] == "filed")
     return DocumentCounts(**{row[0]: row[1] for row in rows}, filed_lately=filed_lately)
+
+
+def last_named(session: AnySession, practice_id: UUID) -> NamedDocument | None:
+    """Return what names the document that was accepted last; one query."""
+    row = session.execute(
+        select(
+            Client.name,
+            ClientDocument.document_type,
+            ClientDocument.tax_year,
+            ClientDocument.extension,
+        )
+        .join(Client, Client.id == ClientDocument.client_id)
+        .where(
+            ClientDocument.practice_id == practice_id,
+            ClientDocument.status == DocumentStatus.ACCEPTED,
+        )
+        .order_by(ClientDocument.decided_at.desc(), ClientDocument.id)
+        .limit(1)
+    ).one_or_none()
+    return NamedDocument(*row) if row is not None else None
 
 
 def needing_attention(
@@ -693,6 +725,7 @@ def _push(push: XeroFilePush, next_attempt_at: datetime | None) -> PushRow:
         file_name=push.file_name,
         next_attempt_at=next_attempt_at,
         pushed_at=push.pushed_at,
+        read_back_at=push.read_back_at,
         is_looking=push.outcome_unknown,
     )
 

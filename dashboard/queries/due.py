@@ -138,6 +138,21 @@ def practices_to_retry(session: AnySession, now: datetime) -> Sequence[UUID]:
     return _practices_with_pushes(session, now, failed)
 
 
+def connections_to_read_back(session: AnySession, now: datetime) -> Sequence[UUID]:
+    """Return the connections whose filed documents are due to be looked for in Xero."""
+    return session.scalars(
+        select(XeroConnection.id)
+        .where(
+            XeroConnection.files_check_due_at <= now,
+            XeroConnection.status == ConnectionStatus.ACTIVE,
+            XeroConnection.allows(FILES_SCOPE),
+            _over(XeroConnection.waits_until, now),
+        )
+        .order_by(XeroConnection.files_check_due_at)
+        .limit(AT_MOST)
+    ).all()
+
+
 def connections_to_check(session: AnySession, now: datetime) -> Sequence[UUID]:
     """Return the connections whose health is due to be looked at.
 

@@ -111,6 +111,14 @@ class CallsFacts:
     called_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class SettingsStamps:
+    """The stamp of the connection's card, and what that of the card about calls is made of."""
+
+    card: str
+    calls: CallsFacts
+
+
 WAY_COLUMNS = (
     ClientDocument.id,
     ClientDocument.updated_at,
@@ -255,6 +263,9 @@ _CARD = (
     .join(XeroConnection, XeroConnection.id == _shown_connection())
     .where(_WHO)
 )
+_SETTINGS = _CARD.add_columns(
+    XeroConnection.xero_tenant_id, XeroConnection.waits_because, _LAST_CALL
+)
 
 
 def of_run(reader: Reader, user_id: UUID, run_id: UUID) -> str | None:
@@ -328,13 +339,30 @@ def of_card(reader: Reader, user_id: UUID) -> str | None:
     row = reader.execute(_CARD, {"user_id": user_id}).one_or_none()
     if row is None:
         return None
-    return _digest([WordFacts(*row[:-3]).parts(utcnow()), row[-3:]])
+    return _card_stamp(WordFacts(*row[:-3]), row[-3:])
 
 
 def of_calls(reader: Reader, user_id: UUID) -> CallsFacts | None:
     """Return what the card about calls is made of, but for what the limiter says; None without."""
     row = reader.execute(_CALLS, {"user_id": user_id}).one_or_none()
     return CallsFacts(*row) if row is not None else None
+
+
+def of_settings(reader: Reader, user_id: UUID) -> SettingsStamps | None:
+    """Return what the stamps of both cards on one page are made of; None without a connection."""
+    row = reader.execute(_SETTINGS, {"user_id": user_id}).one_or_none()
+    if row is None:
+        return None
+    (*word, changed_at, pushed_at, read_at), (tenant_id, because, called_at) = row[:-3], row[-3:]
+    facts = WordFacts(*word)
+    return SettingsStamps(
+        card=_card_stamp(facts, (changed_at, pushed_at, read_at)),
+        calls=CallsFacts(tenant_id, facts.waits_until, because, pushed_at, called_at),
+    )
+
+
+def _card_stamp(word: WordFacts, moments: Sequence[datetime | None]) -> str:
+    return _digest([word.parts(utcnow()), tuple(moments)])
 
 
 def _wait(moment: datetime | None, now: datetime) -> tuple[datetime | None, bool]:

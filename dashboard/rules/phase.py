@@ -9,6 +9,8 @@ from uuid import UUID
 CONTACT_SYNC_EVERY = timedelta(minutes=15)
 REFRESH_EVERY = timedelta(minutes=25)
 HEALTH_EVERY = timedelta(minutes=60)
+# When nobody works and Xero's calls of the day are mostly unused.
+NIGHT = timedelta(hours=5)
 # Nothing is called with less life than this without asking for new tokens first.
 REFRESH_AHEAD = timedelta(minutes=5)
 # The right to refresh a connection's tokens, longer than a call may take.
@@ -29,6 +31,13 @@ def first_slot(practice_id: UUID, period: timedelta, after: datetime) -> datetim
     """Return the practice's first turn that comes after *after*, at most one period later."""
     since_turn = (after - _EPOCH - phase(practice_id, period)) % period
     return after - since_turn + period
+
+
+def next_night(practice_id: UUID, after: datetime) -> datetime:
+    """Return the practice's turn in the next night, between midnight and five in UTC."""
+    midnight = (after - _EPOCH) // timedelta(days=1) * timedelta(days=1) + _EPOCH
+    turn = midnight + phase(practice_id, NIGHT)
+    return turn if turn > after else turn + timedelta(days=1)
 
 
 def refresh_turn(practice_id: UUID, asked_at: datetime, expires_at: datetime) -> datetime:

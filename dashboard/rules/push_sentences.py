@@ -34,6 +34,8 @@ class PushCause(StrEnum):
     REFUSED = "refused"
     STORE_LOST = "store_lost"
     WORKER_CRASH = "worker_crash"
+    DELETED_IN_XERO = "deleted_in_xero"
+    UNLINKED_IN_XERO = "unlinked_in_xero"
 
 
 class Fix(StrEnum):
@@ -186,7 +188,9 @@ def _trying_again(story: PushStory) -> Sentence:
     return Sentence(text, "Try now", Fix.TRY_NOW)
 
 
-def _not_on_contact(_story: PushStory) -> Sentence:
+def _not_on_contact(story: PushStory) -> Sentence:
+    if story.cause is not None and story.cause.code is PushCause.UNLINKED_IN_XERO:
+        return cause_sentence(story.cause)
     text = "The file is in Xero Files, but we could not put it on the contact."
     return Sentence(text, "Put on contact", Fix.PUT_ON_CONTACT)
 
@@ -322,6 +326,16 @@ def _worker_crash(cause: Cause) -> Sentence:
     return Sentence(text, f"Retry, or contact support{reference}.", Fix.RETRY)
 
 
+def _deleted_in_xero(_cause: Cause) -> Sentence:
+    text = "Somebody deleted this file in Xero, where it was filed before."
+    return Sentence(text, "Retry to send it again.", Fix.RETRY)
+
+
+def _unlinked_in_xero(_cause: Cause) -> Sentence:
+    text = "Somebody took this file off its contact in Xero. It is still in Xero Files."
+    return Sentence(text, "Put on contact", Fix.PUT_ON_CONTACT)
+
+
 _CAUSES = {
     PushCause.TOO_LARGE: _too_large,
     PushCause.EMPTY: _empty,
@@ -339,4 +353,6 @@ _CAUSES = {
     PushCause.REFUSED: _refused,
     PushCause.STORE_LOST: _store_lost,
     PushCause.WORKER_CRASH: _worker_crash,
+    PushCause.DELETED_IN_XERO: _deleted_in_xero,
+    PushCause.UNLINKED_IN_XERO: _unlinked_in_xero,
 }

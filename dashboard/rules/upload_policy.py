@@ -1,9 +1,9 @@
-"""May this file leave for Xero? Size, type by content, and agreement with its extension.
+"""May this file leave for Xero? Size, type by content, agreement with its extension, no dangers.
 
 Sizes and extensions are those of Xero's Files API
 (https://developer.xero.com/documentation/api/files/files): 10 MB an upload, a fixed list of
 extensions. Xero takes a file whose content belies its extension, but never shows it, so we say no
-first. What hides *inside* a rightly typed file (macros, bombs, scripts) is not judged here.
+first. What hides *inside* a rightly typed file is `file_dangers.py`'s.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from dashboard.rules.file_contents import Content, content_of
+from dashboard.rules.file_dangers import WORDS, danger_in
 from dashboard.rules.file_sizes import size_in_words
 
 LARGEST_UPLOAD = 10_000_000
@@ -26,6 +27,7 @@ class RefusalKind(StrEnum):
     EMPTY = "empty"
     TYPE_NOT_ACCEPTED = "type_not_accepted"
     CONTENT_MISMATCH = "content_mismatch"
+    DANGEROUS = "dangerous"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +129,14 @@ def check(file_name: str, content: BinaryIO) -> AcceptedFile | UploadRefusal:
     if wanted is None:
         return _type_not_accepted(extension)
     found = content_of(content)
-    content.seek(0)
     if not wanted.contents & found.contents:
+        content.seek(0)
         return _content_mismatch(extension, found.words, locked=found.is_locked)
+    danger = danger_in(content, found.contents)
+    content.seek(0)
+    if danger is not None:
+        words = WORDS[danger]
+        return UploadRefusal(RefusalKind.DANGEROUS, words.sentence, words.fix)
     return AcceptedFile(extension, wanted.mime_type, size)
 
 

@@ -50,6 +50,8 @@ from dashboard.services.push_timeline import Line
 from dashboard.xero.types import ACTIVE
 
 LEASE = timedelta(seconds=20)
+# Late enough for Xero to list new files, and for many documents to share one look.
+READ_BACK_AFTER = timedelta(minutes=1)
 
 
 class LeaseLost(Exception):
@@ -174,6 +176,23 @@ class PushClaims:
                 push_lease_until=until,
                 updated_at=XeroConnection.updated_at,
             )
+            .execution_options(synchronize_session=False)
+        )
+        self._session.commit()
+
+    def read_back_soon(self, lease: Lease) -> None:
+        """Have it looked up in Xero soon what this drain filed."""
+        soon = self._clock() + READ_BACK_AFTER
+        self._session.execute(
+            update(XeroConnection)
+            .where(
+                XeroConnection.id == lease.connection_id,
+                or_(
+                    XeroConnection.files_check_due_at.is_(None),
+                    XeroConnection.files_check_due_at > soon,
+                ),
+            )
+            .values(files_check_due_at=soon, updated_at=XeroConnection.updated_at)
             .execution_options(synchronize_session=False)
         )
         self._session.commit()

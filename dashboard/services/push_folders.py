@@ -26,6 +26,7 @@ from dashboard.rules.file_naming import (
 from dashboard.xero import Folder, XeroClient, XeroRejected
 
 INBOX_NAME = "Inbox"
+UNNAMED = "that you chose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class PushFolders:
         for wanted in _names(tax_year, base):
             found = _by_name(folders, wanted)
             if found is not None:
-                self._remember(practice_id, wanted, found.folder_id)
+                self.remember(practice_id, wanted, found.folder_id)
                 return Place(wanted, found.folder_id)
         return self._made(xero, practice_id, _names(tax_year, base))
 
@@ -91,14 +92,37 @@ class PushFolders:
         found = _by_name(xero.files.folders(), name)
         if found is None:
             found = xero.files.create_folder(name, self._key(practice_id, name, xero.tenant_id))
-        self._remember(practice_id, name, found.folder_id)
+        self.remember(practice_id, name, found.folder_id)
         return found.folder_id
+
+    def remember(self, practice_id: UUID, name: str, folder_id: str) -> None:
+        """Keep the id of a folder that Xero has."""
+        now = self._clock()
+        self._session.execute(
+            insert_for(self._session)(XeroFolder)
+            .values(
+                id=uuid4(),
+                practice_id=practice_id,
+                xero_connection_id=self._connection_id,
+                name=name,
+                xero_folder_id=folder_id,
+                idempotency_key=uuid4(),
+                created_at=now,
+                updated_at=now,
+            )
+            .on_conflict_do_update(
+                index_elements=[XeroFolder.xero_connection_id, XeroFolder.name],
+                set_={"xero_folder_id": folder_id, "updated_at": now},
+            )
+        )
+        self._session.commit()
 
     def is_gone(self, xero: XeroClient, folder_id: str) -> bool:
         """Return whether Xero no longer has this folder; then it is forgotten here too."""
         self._session.commit()
         if _by_id(xero.files.folders(), folder_id) is not None:
             return False
+        self._forget_choice(folder_id)
         # A new key, because Xero would replay the making of the folder that is gone.
         self._session.execute(
             update(XeroFolder)
@@ -109,7 +133,6 @@ class PushFolders:
             .values(xero_folder_id=None, idempotency_key=uuid4(), updated_at=self._clock())
             .execution_options(synchronize_session=False)
         )
-        self._forget_choice(folder_id)
         self._session.commit()
         return True
 
@@ -122,7 +145,7 @@ class PushFolders:
         if chosen is None:
             self._forget_choice(chosen_id)
             return None
-        self._remember(practice_id, chosen.name, chosen_id)
+        self.remember(practice_id, chosen.name, chosen_id)
         return chosen
 
     def _made(self, xero: XeroClient, practice_id: UUID, names: tuple[str, ...]) -> Place:
@@ -133,7 +156,7 @@ class PushFolders:
                 )
             except XeroRejected:
                 continue
-            self._remember(practice_id, wanted, made.folder_id)
+            self.remember(practice_id, wanted, made.folder_id)
             return Place(wanted, made.folder_id, is_new=True)
         return INBOX
 
@@ -177,35 +200,20 @@ class PushFolders:
         self._session.commit()
         return f"{tenant_id}:{key}:folder"
 
-    def _remember(self, practice_id: UUID, name: str, folder_id: str) -> None:
-        now = self._clock()
-        self._session.execute(
-            insert_for(self._session)(XeroFolder)
-            .values(
-                id=uuid4(),
-                practice_id=practice_id,
-                xero_connection_id=self._connection_id,
-                name=name,
-                xero_folder_id=folder_id,
-                idempotency_key=uuid4(),
-                created_at=now,
-                updated_at=now,
-            )
-            .on_conflict_do_update(
-                index_elements=[XeroFolder.xero_connection_id, XeroFolder.name],
-                set_={"xero_folder_id": folder_id, "updated_at": now},
-            )
-        )
-        self._session.commit()
-
     def _forget_choice(self, folder_id: str) -> None:
+        """Let documents go to our own folder again; the settings page says why."""
+        name = next((name for name, known in self._known().items() if known == folder_id), None)
         self._session.execute(
             update(XeroConnection)
             .where(
                 XeroConnection.id == self._connection_id,
                 XeroConnection.xero_folder_id == folder_id,
             )
-            .values(xero_folder_id=None, updated_at=self._clock())
+            .values(
+                xero_folder_id=None,
+                missing_folder_name=name or UNNAMED,
+                updated_at=self._clock(),
+            )
             .execution_options(synchronize_session=False)
         )
         self._session.commit()

@@ -30,7 +30,7 @@ def find_file(session: AnySession, xero: XeroClient, push: Push) -> StoredFile |
     Costs one call as a rule: a page of the newest hundred files. Ends *session*'s transaction.
     """
     since = push.first_attempt_at - CLOCK_SKEW if push.first_attempt_at else None
-    alike = [file for file in _newest(xero, since) if _is_alike(file, push)]
+    alike = [file for file in newest_files(xero, since) if _is_alike(file, push)]
     taken = _taken(session, push.connection_id, [file.file_id for file in alike])
     free = [file for file in alike if file.file_id not in taken]
     here = [file for file in free if file.folder_id == push.xero_folder_id]
@@ -40,7 +40,8 @@ def find_file(session: AnySession, xero: XeroClient, push: Push) -> StoredFile |
     return next((file for file in here or free if _has_content(xero, file, push)), None)
 
 
-def _newest(xero: XeroClient, since: datetime | None) -> Iterator[StoredFile]:
+def newest_files(xero: XeroClient, since: datetime | None) -> Iterator[StoredFile]:
+    """Yield the organisation's files, the newest first, back to *since*; a call a hundred."""
     for number in count(1):
         page = xero.files.files_page(number)
         for file in page.items:

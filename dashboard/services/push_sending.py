@@ -16,7 +16,7 @@ from dashboard.rules import file_naming
 from dashboard.rules.push_sentences import PushCause
 from dashboard.rules.retry_policy import MAX_RETRIES
 from dashboard.services import push_timeline
-from dashboard.services.push_claims import Push
+from dashboard.services.push_claims import LEASE, LeaseLost, Push
 from dashboard.services.push_desk import PushDesk
 from dashboard.services.push_folders import INBOX, Place
 from dashboard.services.push_results import Ending
@@ -123,9 +123,13 @@ class PushSending:
         marked = False
         try:
             with self._desk.bytes_of(push) as content, self._desk.calling(push) as xero:
+                ours_until = self._desk.clock() + LEASE
                 # From this commit on, a crash on any line means that Xero may have the file.
                 begun = self._mark_sending(push)
                 marked = True
+                if self._desk.clock() >= ours_until:
+                    # This machine slept: by now another worker may be sending the same document.
+                    raise LeaseLost
                 stored = xero.files.upload(
                     begun.xero_folder_id,
                     begun.file_name or "",

@@ -112,6 +112,16 @@ def filed(folder: str, contact: str) -> Line:
     return Line("filed", f"Filed in {folder}, on {contact}.")
 
 
+def read_back(folder: str) -> Line:
+    """Return the line for a file that Xero's own list shows."""
+    return Line("read_back", f"We looked in Xero: the file is in {folder}.")
+
+
+def moved(folder: str) -> Line:
+    """Return the line for a file that somebody put elsewhere."""
+    return Line("moved", f"Somebody moved the file in Xero. It is in {folder} now.")
+
+
 def must_wait(seconds: float, reason: str) -> Line:
     """Return the line for a limit."""
     return Line("waiting", f"{wait_sentence(reason).removesuffix('.')} ({duration(seconds)}).")

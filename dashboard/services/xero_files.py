@@ -208,6 +208,8 @@ class XeroFileService:
             if ending in ENDS_THE_DRAIN:
                 more = ending not in LEAVES_NO_MORE
                 break
+        if endings[Ending.FILED]:
+            self._claims.read_back_soon(lease)
         self._leave(lease, SILENCE_PAUSE_SECONDS if silences >= SILENCES else 0.0)
         return DrainResult(
             filed=endings[Ending.FILED],

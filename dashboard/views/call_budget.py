@@ -90,9 +90,11 @@ class CallCard:
         return _cost("Sending them", cost, self.budget, self.now)
 
 
-def card_of_calls(user_id: UUID, summary: ConnectionSummary, counts: DocumentCounts) -> CallCard:
-    """Return the card for a connection with so many documents; two queries."""
-    now, facts = utcnow(), stamps.of_calls(db.session, user_id)
+def card_of_calls(
+    facts: CallsFacts | None, summary: ConnectionSummary, counts: DocumentCounts
+) -> CallCard:
+    """Return the card for a connection with so many documents; one query."""
+    now = utcnow()
     budget = budget_of(summary, now)
     return CallCard(
         seen=_stamp(facts, budget, now) if facts else None,

@@ -9,7 +9,7 @@ from uuid import UUID
 from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.models import RunKind
-from dashboard.queries import documents, stamps, sync_runs
+from dashboard.queries import documents, sync_runs
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.queries.documents import DocumentCounts
 from dashboard.queries.sync_runs import RunRow
@@ -91,9 +91,11 @@ class Card:
         ]
 
 
-def card_of(practice_id: UUID, user_id: UUID, summary: ConnectionSummary) -> Card:
-    """Return the card for the practice's connection; three queries."""
-    seen = stamps.of_card(db.session, user_id)
+def card_of(practice_id: UUID, seen: str | None, summary: ConnectionSummary) -> Card:
+    """Return the card for the practice's connection; two queries.
+
+    *seen* is its stamp, taken before what the card shows was read.
+    """
     run = sync_runs.latest(db.session, practice_id, RunKind.CONTACT_SYNC)
     # A check that stopped and asks has the banner of every page.
     is_reading = run is not None and not run.is_final and run.held_at is None

@@ -26,7 +26,8 @@ from dashboard.database import db
 from dashboard.models import RunKind
 from dashboard.queries import connections, documents, stamps, sync_runs
 from dashboard.queries.connections import ConnectionSummary
-from dashboard.rules.file_naming import BASE_FOLDER
+from dashboard.queries.documents import NamedDocument
+from dashboard.rules.file_naming import BASE_FOLDER, file_name, folder_name
 from dashboard.rules.organisation_change import comparison_sentence, question
 from dashboard.rules.permissions import PERMISSIONS, is_granted
 from dashboard.rules.sync_brake import PERCENTS
@@ -61,6 +62,7 @@ BRAKE_CHOICES = tuple(
     (str(percent), f"more than {percent} % of clients" if percent < 100 else "never")  # noqa: PLR2004 - all of them
     for percent in PERCENTS
 )
+NO_DOCUMENT_YET = NamedDocument("Hartley and Co", "P60", "2025-26", "pdf")
 
 
 @pages.get("/settings")
@@ -75,13 +77,13 @@ def page() -> str:
         summary = frame.summary
     except DBAPIError as problem:
         return _without_details(problem, "settings/unavailable.html")
-    user_id = current_user_id()
-    card = card_of(practice_id, user_id, summary) if summary else None
+    facts = stamps.of_settings(db.session, current_user_id()) if summary else None
+    card = card_of(practice_id, facts.card if facts else None, summary) if summary else None
     return render_template(
         "settings/page.html",
         summary=summary,
         card=card,
-        calls=card_of_calls(user_id, card.summary, card.counts)
+        calls=card_of_calls(facts.calls if facts else None, card.summary, card.counts)
         if card and card.summary.is_current
         else None,
         permissions=_permissions(summary),
@@ -90,7 +92,23 @@ def page() -> str:
         folder=_folder_name(summary),
         edit_choices=EDIT_CHOICES,
         brake_choices=BRAKE_CHOICES,
+        example=_example(practice_id, summary, years=summary.create_year_folders)
+        if summary
+        else "",
     )
+
+
+@pages.get("/settings/panels/example")
+@sign_in_required
+def example_panel() -> Response | str:
+    """Where the last document would go with the switches as they stand in the form."""
+    if guards.opened_directly():
+        return to_settings()
+    practice_id, summary = current_practice_id(), cast(Frame, current_frame()).summary
+    if summary is None:
+        return Response(status=HTTPStatus.NO_CONTENT)
+    example = _example(practice_id, summary, years="create_year_folders" in request.args)
+    return render_template("settings/_example.html", example=example)
 
 
 @pages.get("/settings/panels/connection")
@@ -107,7 +125,7 @@ def connection_panel() -> Response | str:
         return _without_details(problem, "settings/_no_details_panel.html")
     if summary is None:
         return Response(status=HTTPStatus.NO_CONTENT)
-    card = card_of(practice_id, current_user_id(), summary)
+    card = card_of(practice_id, stamps.of_card(db.session, current_user_id()), summary)
     return render_template(
         "settings/_connection_answer.html",
         summary=summary,
@@ -128,7 +146,8 @@ def calls_panel() -> Response | str:
     if summary is None or not summary.is_current:
         return Response(status=HTTPStatus.NO_CONTENT)
     counts = documents.counts(db.session, current_practice_id(), shown=documents.shown_by(summary))
-    calls = card_of_calls(current_user_id(), summary, counts)
+    facts = stamps.of_calls(db.session, current_user_id())
+    calls = card_of_calls(facts, summary, counts)
     announce = request.args.get("heard", calls.state) != calls.state
     return render_template("settings/_calls_panel.html", calls=calls, announce=announce)
 
@@ -290,7 +309,17 @@ def _permissions(summary: ConnectionSummary | None) -> list[dict[str, object]]:
 
 
 def _folder_name(summary: ConnectionSummary | None) -> str:
-    return "the folder you chose" if summary and summary.xero_folder_id else BASE_FOLDER
+    if summary is None or summary.xero_folder_id is None:
+        return BASE_FOLDER
+    return summary.folder_name or "the folder you chose"
+
+
+def _example(practice_id: UUID, summary: ConnectionSummary, *, years: bool) -> str:
+    """Return folder and name of the practice's last document, or of a made-up one; one query."""
+    found = documents.last_named(db.session, practice_id) or NO_DOCUMENT_YET
+    folder = folder_name(found.tax_year if years else "", base=_folder_name(summary))
+    name = file_name(found.client_name, found.document_type, found.tax_year, found.extension)
+    return f"{folder} / {name}"
 
 
 def _whom_to_ask() -> str:

@@ -56,6 +56,7 @@ class TestTimetable:
             "xero-contact-sync",
             "xero-file-push",
             "xero-file-retry",
+            "xero-file-check",
             "xero-health-check",
             "alert-check",
             "alert-mail",

@@ -23,6 +23,7 @@ from jobs import (
     alert_check,
     alert_mail,
     contact_sync,
+    file_check,
     file_push,
     file_retry,
     health_check,
@@ -72,6 +73,7 @@ class TestSweeps:
         [
             token_refresh,
             contact_sync,
+            file_check,
             file_push,
             file_retry,
             health_check,

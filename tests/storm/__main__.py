@@ -1,6 +1,7 @@
 """Run every harness with its default counts, one after another, and print what each found.
 
-`python -m tests.storm` runs all of them; names choose some: `python -m tests.storm refresh_kills`.
+`python -m tests.storm` runs all of them; names choose some, and options after a name are passed on
+to it: `python -m tests.storm push_storm --pushes 3000`.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ HARNESSES = (
     "refresh_faults",
     "key_rotation_kills",
     "contact_kills",
+    "push_storm",
+    "push_kills",
 )
 
 
-def main(chosen: list[str]) -> int:
+def main(given: list[str]) -> int:
     """Return 0 if every chosen harness returned 0."""
+    first_option = next((at for at, word in enumerate(given) if word.startswith("-")), len(given))
+    chosen, options = given[:first_option], given[first_option:]
     unknown = set(chosen) - set(HARNESSES)
     if unknown:
         sys.stderr.write(f"There is no harness called {', '.join(sorted(unknown))}.\n")
@@ -28,7 +33,7 @@ def main(chosen: list[str]) -> int:
     for name in chosen or HARNESSES:
         print(f"\n=== {name}", flush=True)
         began = time.monotonic()
-        code = import_module(f"tests.storm.{name}").main([])
+        code = import_module(f"tests.storm.{name}").main(options)
         results[name] = (code, time.monotonic() - began)
     print("\n=== all harnesses")
     for name, (code, seconds) in results.items():

@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -137,18 +137,24 @@ def forked(work: Callable[[], None]) -> int:
 
 @contextmanager
 def installation(
-    database: str, identity_url: str = NOBODY, *, database_url: str | None = None, **settings: Any
+    database: str,
+    identity_url: str = NOBODY,
+    *,
+    database_url: str | None = None,
+    server_url: str | None = None,
+    **settings: Any,
 ) -> Iterator[Installation]:
     """Make an installation on a server of this kind, or on a migrated database that is given.
 
-    It has master keys and a Redis of its own; *settings* are further fields of `Settings`.
+    *server_url* is a PostgreSQL server to make the database on. It has master keys and a Redis of
+    its own; *settings* are further fields of `Settings`.
     """
     # Whoever is asked to end in the middle of it still leaves nothing behind.
     signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chase-storm-")))
         redis_url = stack.enter_context(servers.embedded_redis(folder / "redis"))
-        url = database_url or _new_database(stack, database, folder)
+        url = database_url or _new_database(stack, database, folder, server_url)
         app = create_app(
             Settings(
                 database_url=url,
@@ -181,10 +187,10 @@ def _leave(_signum: int, _frame: FrameType | None) -> None:
     sys.exit(128 + signal.SIGTERM)
 
 
-def _new_database(stack: ExitStack, database: str, folder: Path) -> str:
+def _new_database(stack: ExitStack, database: str, folder: Path, server_url: str | None) -> str:
     if database == "sqlite":
         return f"sqlite:///{folder / 'storm.sqlite3'}"
-    server = stack.enter_context(servers.embedded_postgres())
+    server = server_url or stack.enter_context(servers.embedded_postgres())
     url = stack.enter_context(servers.new_database(server))
     # On a busy machine a new process may wait long for its connection; that is no finding.
     return f"{url}{'&' if '?' in url else '?'}connect_timeout=60"
@@ -194,13 +200,19 @@ def _new_database(stack: ExitStack, database: str, folder: Path) -> str:
 def calls_end_after(seconds: float) -> Iterator[None]:
     """Let the calls to Xero of this process take so long at most, instead of twenty seconds."""
     world = wiring.outside()
-    usual = world.transport
-    hasty = Transport(world.governor, wiring.settings().xero_api_url, total_seconds=seconds)
-    world.transport = world.oauth._transport = hasty
+    usual, usual_sending = world.transport, world.sending_transport
+    hasty = Transport(
+        world.governor,
+        wiring.settings().xero_api_url,
+        total_seconds=seconds,
+        on_exchange=world._note_exchange,
+    )
+    world.transport = world.sending_transport = world.oauth._transport = hasty
     try:
         yield
     finally:
         world.transport = world.oauth._transport = usual
+        world.sending_transport = usual_sending
         hasty.close()
 
 
@@ -218,6 +230,10 @@ class Pace:
     def now(self) -> datetime:
         """Return the product's time: the database's, sped up."""
         return self.began_at + (database_time(db.session) - self.began_at) * self.factor
+
+    def local_now(self) -> datetime:
+        """Return the product's time by this machine's clock, without asking the database."""
+        return self.began_at + (datetime.now(UTC) - self.began_at) * self.factor
 
     def monotonic(self) -> float:
         """Return the product's stopwatch."""

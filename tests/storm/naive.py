@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import redis
 from sqlalchemy import select, update
@@ -17,8 +18,10 @@ from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.models import (
     Client,
+    ClientDocument,
     ConnectionStatus,
     ItemOutcome,
+    PushStatus,
     RunKind,
     RunStatus,
     SyncRun,
@@ -26,15 +29,18 @@ from dashboard.models import (
     XeroConnection,
     XeroContact,
     XeroContactMapping,
+    XeroFilePush,
 )
+from dashboard.rules.file_naming import BASE_FOLDER
 from dashboard.secret import Secret
 from dashboard.services.contact_mirror import write_page
 from dashboard.services.contact_sync import ContactSync
 from dashboard.services.group_tags import follow_groups
 from dashboard.services.linked_clients import note_changes
+from dashboard.services.push_results import DrainResult
 from dashboard.services.sync_progress import FOLLOW, Progress
 from dashboard.services.token_custody import TokenCustody
-from dashboard.xero import ContactsPage, XeroError, XeroGrantRefused
+from dashboard.xero import ContactsPage, Priority, XeroClient, XeroError, XeroGrantRefused
 from tests.storm.installation import Pace, custody
 
 
@@ -210,3 +216,68 @@ def _end(connection_id: UUID) -> None:
         .values(status=ConnectionStatus.TOKEN_EXPIRED, refresh_due_at=None)
     )
     db.session.commit()
+
+
+class UploadThenMark:
+    """The usual job body: upload, associate, mark it done; whatever went wrong, try again.
+
+    No lease, no look before a second upload, and a new key for each attempt.
+    """
+
+    def drain(self, practice_id: UUID, _seconds: float) -> DrainResult:
+        """Send every unfinished document of the practice."""
+        rows = db.session.execute(_unfinished(practice_id)).all()
+        db.session.commit()
+        with wiring.xero_auth().calling(practice_id, Priority.PUSH) as call:
+            folder_id = _folder(call.xero)
+            for push_id, document_id, storage_key, size, contact_id in rows:
+                with wiring.outside().store.open(storage_key) as content:
+                    file = call.xero.files.upload(
+                        folder_id,
+                        f"{document_id}.pdf",
+                        "application/pdf",
+                        content.read(),
+                        size,
+                        str(uuid4()),
+                    )
+                call.xero.files.associate(file.file_id, contact_id, str(uuid4()))
+                self._mark_done(push_id, document_id, file.file_id)
+        return DrainResult(filed=len(rows))
+
+    def retry_failed_pushes(self, _practice_id: UUID) -> int:
+        """Nothing ever counts as failed here."""
+        return 0
+
+    def _mark_done(self, push_id: UUID, document_id: UUID, file_id: str) -> None:
+        for row, key, values in (
+            (XeroFilePush, push_id, {"status": PushStatus.ASSOCIATED}),
+            (ClientDocument, document_id, {}),
+        ):
+            db.session.execute(
+                update(row).where(row.id == key).values(xero_file_id=file_id, **values)
+            )
+        db.session.commit()
+
+
+def _unfinished(practice_id: UUID) -> Any:
+    return (
+        select(
+            XeroFilePush.id,
+            ClientDocument.id,
+            ClientDocument.storage_key,
+            ClientDocument.size,
+            XeroContactMapping.xero_contact_id,
+        )
+        .join(ClientDocument, ClientDocument.id == XeroFilePush.document_id)
+        .join(XeroContactMapping, XeroContactMapping.client_id == ClientDocument.client_id)
+        .where(
+            XeroFilePush.practice_id == practice_id,
+            XeroFilePush.status != PushStatus.ASSOCIATED,
+        )
+    )
+
+
+def _folder(xero: XeroClient) -> str:
+    found = [folder for folder in xero.files.folders() if folder.name == BASE_FOLDER]
+    folder = found[0] if found else xero.files.create_folder(BASE_FOLDER, str(uuid4()))
+    return folder.folder_id

@@ -52,9 +52,8 @@ from tests.storm.installation import (
 from tests.storm.naive import AnyFailureIsTheEnd
 from tests.storm.report import Report, turned_red, verdict
 from tests.support.browser import Browser, FreshClient
-from tests.support.pretend_xero import served
+from tests.support.pretend_xero import CALLBACK, granted, served
 
-CALLBACK = "http://localhost:8000/api/integrations/xero/callback"
 TOKEN_PATH = "/connect/token"
 CALL_PATH = "/api.xro/"
 # How long a call may take, instead of twenty seconds, while it runs out of time on purpose.
@@ -201,17 +200,7 @@ def consent(world: World) -> TokenSet:
     """Return the tokens of a new consent to the main organisation."""
     tenant_id = world.main.tenant_id
     user = next(u for u in world.state.users.values() if tenant_id in u.tenant_ids)
-    asked = grants.ConsentRequest(
-        client_id=world.app.client_id,
-        redirect_uri=CALLBACK,
-        scopes=world.app.scopes,
-        state=None,
-        nonce=None,
-        code_challenge=None,
-        may_choose_several=False,
-    )
-    code = grants.give_consent(world, asked, user.user_id, [tenant_id]).code
-    body = grants.exchange_code(world, code, CALLBACK, None, "http://localhost")
+    body = granted(world, user.user_id, tenant_id, "http://localhost")
     return TokenSet(
         access=Secret(body["access_token"]),
         refresh=Secret(body["refresh_token"]),

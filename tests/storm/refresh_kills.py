@@ -17,21 +17,13 @@ connection off the list before it begins must turn red.
 from __future__ import annotations
 
 import argparse
-import ctypes
-import os
-import signal
-import socket
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
-
-from sqlalchemy import event
 
 from dashboard import wiring
 from dashboard.database import db
@@ -49,11 +41,11 @@ from tests.storm.installation import (
     Pace,
     connected,
     custody,
-    forked,
     identity_server,
     installation,
     warm_up,
 )
+from tests.storm.killing import KILLED, child_killed_at
 from tests.storm.naive import TakenOffTheList
 from tests.storm.report import Report, turned_red, verdict
 
@@ -61,10 +53,6 @@ LIFE = 1800
 SWEEP_SECONDS = 10
 MUST_RECOVER_IN = 60
 MOST_POINTS = 400
-PR_SET_PTRACER = 0x59616D61
-PR_SET_PTRACER_ANY = ctypes.c_ulong(-1)
-KILLED = -signal.SIGKILL
-READY = b"."
 
 # How old the tokens are when the refresh begins. A refused call may come long before their turn:
 # then nobody would look at the connection for many minutes if the intent were not written down.
@@ -93,7 +81,6 @@ class Scene:
     identity: Identity
     pace: Pace
     naive: bool
-    kill: Callable[[int, int], Any]
     named: bool
     later: timedelta = field(default_factory=timedelta)
 
@@ -112,7 +99,9 @@ class Scene:
         before = self.identity.counts()
         with self.made.inside():
             connection_id = self._new_connection(AGES[way])
-        ended = self._child(way, connection_id, point)
+        ended = child_killed_at(
+            self.made, lambda: self._refresh(way, connection_id), point, named=self.named
+        )
         with self.made.inside():
             recovered_after = self._recovery(connection_id)
         after = self.identity.counts()
@@ -131,28 +120,6 @@ class Scene:
             scopes=("offline_access",),
         )
         return connected(tokens, self.pace, age=age)
-
-    def _child(self, way: str, connection_id: UUID, point: int) -> int:
-        """Return how the child ended: 0, or minus the signal that killed it."""
-        ours, the_childs = socket.socketpair()
-
-        def refresh() -> None:
-            _let_others_trace_us()
-            the_childs.send(READY)
-            the_childs.recv(1)
-            with self.made.as_child(), _killing_ourselves(point) if self.named else nullcontext():
-                self._refresh(way, connection_id)
-                # Leaving is no part of the refresh: not even the session is closed.
-                os._exit(0)
-
-        pid = forked(refresh)
-        ours.recv(1)
-        with self.kill(pid, point):
-            ours.send(READY)
-            _, status = os.waitpid(pid, 0)
-        ours.close()
-        the_childs.close()
-        return os.waitstatus_to_exitcode(status)
 
     def _refresh(self, way: str, connection_id: UUID) -> None:
         if self.naive:
@@ -214,37 +181,6 @@ def _clock_of_the_product(now: Callable[[], datetime]) -> Iterator[None]:
         wiring.shared_clock = real
 
 
-def _let_others_trace_us() -> None:
-    """Allow a tracer that is not our parent (Yama's rule, https://docs.kernel.org)."""
-    ctypes.CDLL(None).prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0)
-
-
-@contextmanager
-def _killing_ourselves(point: int) -> Iterator[None]:
-    """Die at the *point*-th step: each statement, commit, and exchange, before and after it."""
-    steps = Counter[str]()
-
-    def step(*_details: object, **_more: object) -> None:
-        steps["all"] += 1
-        if steps["all"] == point:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    for moment in ("before_cursor_execute", "after_cursor_execute", "commit"):
-        event.listen(db.engine, moment, step)
-    event.listen(db.session, "after_commit", step)
-    adapter = wiring.outside().transport.adapter
-    send = adapter.send
-
-    def watched_send(*details: Any, **more: Any) -> Any:
-        step()
-        response = send(*details, **more)
-        step()
-        return response
-
-    adapter.send = watched_send  # type: ignore[method-assign]
-    yield
-
-
 def run(
     database: str,
     ways: Iterable[str],
@@ -261,10 +197,7 @@ def run(
         identity_server("--grace", "1800", "--median", "0.002", "--expires-in", str(LIFE)) as asked,
         installation(database, asked.url, database_url=database_url) as made,
     ):
-        kill: Callable[[int, int], Any] = strace.killing_at
-        if named:
-            kill = _nobody_else_kills
-        scene = Scene(made, asked, Pace(1.0, datetime.now(UTC)), naive, kill, named)
+        scene = Scene(made, asked, Pace(1.0, datetime.now(UTC)), naive, named)
         scene.prepare()
         trials: list[Trial] = []
         began = time.monotonic()
@@ -302,11 +235,6 @@ def _until_unharmed(scene: Scene, way: str) -> Iterator[Trial]:
             return
         yield trial
     raise AssertionError(f"After {MOST_POINTS} points still nobody had come through.")
-
-
-@contextmanager
-def _nobody_else_kills(_pid: int, _point: int) -> Iterator[None]:
-    yield
 
 
 def _share(part: int, whole: int) -> str:

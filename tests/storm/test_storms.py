@@ -80,3 +80,23 @@ class TestKeyRotationKills:
         assert facts["left on an old key, that key removed"] == "0"
         # The run before, of a rotation that marks a row before it writes.
         assert int(facts["violations seen, as it must be"]) > 0
+
+
+class TestPushStorm:
+    def test_documents_arrive_once_whatever_breaks(self, database_url: str) -> None:
+        facts = run("push_storm", database_url, "--pushes", "20", "--pace", "30")
+        assert facts["documents lost"] == facts["documents twice in Xero"] == "0"
+        # The run before, of the usual job body.
+        assert int(facts["violations seen, as it must be"]) > 0
+
+
+class TestPushKills:
+    def test_a_push_killed_anywhere_is_taken_over_and_arrives_once(self, database_url: str) -> None:
+        facts = run(
+            "push_kills",
+            database_url,
+            *("--named", "--way", "one that got no answer", "--every", "12"),
+        )
+        assert int(facts["killed"]) > 8
+        assert int(facts["worked on again within, at most (seconds)"]) <= 30
+        assert int(facts["violations seen, as it must be"]) > 0

@@ -6,16 +6,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import format_datetime
+from typing import Any
 
 import requests
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from dashboard.simulator import World, create_simulator
+from dashboard.simulator import World, create_simulator, grants
 
 ADDRESS = "127.0.0.1"
+CALLBACK = "http://localhost:8000/api/integrations/xero/callback"
 
 
-class _Quiet(WSGIRequestHandler):
+class Quiet(WSGIRequestHandler):
+    """Keeps connections open, and tells the world's time."""
+
     protocol_version = "HTTP/1.1"
 
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - its name there
@@ -30,7 +34,7 @@ class _Quiet(WSGIRequestHandler):
 @contextmanager
 def served(world: World) -> Iterator[str]:
     """Yield the address at which *world* answers."""
-    server = make_server(ADDRESS, 0, create_simulator(world), threaded=True, request_handler=_Quiet)
+    server = make_server(ADDRESS, 0, create_simulator(world), threaded=True, request_handler=Quiet)
     server.daemon_threads = True  # type: ignore[attr-defined]
     # Asked this often whether to end, so that a test does not wait for it.
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -42,6 +46,21 @@ def served(world: World) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def granted(world: World, user_id: str, tenant_id: str, issuer: str) -> dict[str, Any]:
+    """Return what the token endpoint answers after this person let the app in, without a page."""
+    asked = grants.ConsentRequest(
+        client_id=world.app.client_id,
+        redirect_uri=CALLBACK,
+        scopes=world.app.scopes,
+        state=None,
+        nonce=None,
+        code_challenge=None,
+        may_choose_several=False,
+    )
+    code = grants.give_consent(world, asked, user_id, [tenant_id]).code
+    return grants.exchange_code(world, code, CALLBACK, None, issuer)
 
 
 def give_consent(

@@ -142,13 +142,8 @@ def embedded_postgres() -> Iterator[str]:
     if given:
         yield given
         return
-    # The socket lies in this folder and its path must stay short.
-    folder = Path(tempfile.mkdtemp(prefix="chase-pg-"))
-    try:
-        with _postgres_in(folder) as url:
-            yield url
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with postgres_server() as server:
+        yield server.url
 
 
 @contextmanager
@@ -167,46 +162,76 @@ def new_database(server_url: str, template: str | None = None) -> Iterator[str]:
             server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-@contextmanager
-def _postgres_in(folder: Path) -> Iterator[str]:
-    # PostgreSQL refuses to run as root, and a stranger may not read root's files: as root the
-    # server runs from a copy, as the user who owns nothing.
-    package, user = _postgres_package(), None
-    if os.geteuid() == 0:
-        user = NOBODY
-        package = _copied(package, folder)
-        os.chown(folder, NOBODY, NOBODY)
-    programs = package / "pginstall" / "bin"
-    data = folder / "data"
-    subprocess.run(
-        [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
-        + ["--no-sync", "--locale=C"],
-        user=user,
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
-    command = [str(programs / "postgres"), "-D", str(data), "-k", str(folder), "-h", ""]
-    for setting in ("fsync=off", "synchronous_commit=off", "max_connections=200"):
-        command += ["-c", setting]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            user=user,
+class PostgresServer:
+    """A PostgreSQL server of our own in *folder*, which may be crashed and started again.
+
+    *durable*: what was committed outlives a crash of the server (not one of the machine).
+    """
+
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        self.url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
+        self._folder = folder
+        self._data = folder / "data"
+        self._durable = durable
+        # PostgreSQL refuses to run as root, and a stranger may not read root's files: as root the
+        # server runs from a copy, as the user who owns nothing.
+        package, self._user = _postgres_package(), None
+        if os.geteuid() == 0:
+            self._user = NOBODY
+            package = _copied(package, folder)
+            os.chown(folder, NOBODY, NOBODY)
+        self._programs = package / "pginstall" / "bin"
+        subprocess.run(
+            [str(self._programs / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust"]
+            + ["-E", "UTF8", "--no-sync", "--locale=C"],
+            user=self._user,
             cwd=folder,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            preexec_fn=die_with_parent(),  # noqa: PLW1509 - one prctl call
+            check=True,
+            capture_output=True,
         )
-    url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        command = [str(self._programs / "postgres"), "-D", str(self._data)]
+        command += ["-k", str(self._folder), "-h", ""]
+        commit = "on" if self._durable else "off"
+        for setting in ("fsync=off", f"synchronous_commit={commit}", "max_connections=200"):
+            command += ["-c", setting]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                user=self._user,
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=die_with_parent(),  # noqa: PLW1509 - one prctl call
+            )
+        started = Running(self._process, self._folder / "log")
+        started.wait_until(lambda: _answers_sql(self.url))
+
+    def crash(self) -> None:
+        """End it in a moment: every connection breaks, whatever is under way is thrown away."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(STOP_SECONDS)
+
+
+@contextmanager
+def postgres_server(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """Yield a started PostgreSQL server of our own."""
+    # The socket lies in this folder and its path must stay short.
+    folder = Path(tempfile.mkdtemp(prefix="chase-pg-"))
     try:
-        Running(process, folder / "log").wait_until(lambda: _answers_sql(url))
-        yield url
+        server = PostgresServer(folder, durable=durable)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.crash()
     finally:
-        # Immediate shutdown: everything is thrown away in a moment.
-        process.send_signal(signal.SIGQUIT)
-        process.wait(STOP_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _postgres_package() -> Path:

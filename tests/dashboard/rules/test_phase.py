@@ -15,6 +15,7 @@ from dashboard.rules.phase import (
     first_slot,
     is_refresh_due,
     needs_refresh,
+    next_night,
     phase,
     refresh_turn,
 )
@@ -103,3 +104,13 @@ class TestIsRefreshDue:
 
     def test_without_a_turn_there_is_none(self) -> None:
         assert is_refresh_due(None, NOON) is False
+
+
+class TestNight:
+    def test_every_practice_has_its_turn_in_each_night(self) -> None:
+        for practice_id in PRACTICES[:50]:
+            turn = next_night(practice_id, datetime(2026, 11, 22, 14, 0, tzinfo=UTC))
+            assert (turn.day, turn.hour) < (23, 5)
+            assert turn.day == 23
+            assert next_night(practice_id, turn) == turn + timedelta(days=1)
+            assert next_night(practice_id, turn - timedelta(seconds=1)) == turn

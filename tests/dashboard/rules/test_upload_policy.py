@@ -21,7 +21,7 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x00" * 600
 MAIL = b"From: rob@smith.example\r\nTo: tom@x.example\r\nSubject: Hi\r\n\r\nText\r\n"
-BMP = b"BM" + b"\x36\x00\x00\x00" + b"\x00" * 8 + b"\x28\x00\x00\x00" + b"\x01" * 40
+BMP = b"BM" + b"\x36\x00\x00\x00" + b"\x00" * 8 + b"\x28\x00\x00\x00" + b"\x01\x00\x00\x00" * 10
 
 
 def archive(**members: bytes) -> bytes:

@@ -23,9 +23,10 @@ from dashboard.models import (
     XeroContactMapping,
     XeroFilePush,
 )
-from dashboard.services.push_claims import PushClaims
+from dashboard.services.push_claims import LEASE, Push, PushClaims
 from dashboard.services.push_heartbeat import beating
-from dashboard.services.refusals import NotFound
+from dashboard.services.push_sending import PushSending
+from dashboard.services.refusals import InvalidInput, NotFound
 from dashboard.simulator import World
 from dashboard.storage import DocumentStore
 from tests.dashboard.services.filing import (
@@ -220,7 +221,29 @@ class TestFolders:
         filing.drain()
         assert filing.push(document_id).folder_name == "chase.md"
         assert filing.connection.xero_folder_id is None
+        assert filing.connection.missing_folder_name == "Accountant"
         assert filing.is_filed_once(document_id)
+
+    def test_only_a_folder_that_xero_has_can_be_chosen(self, filing: Filing) -> None:
+        folder_id = _made_by_hand(filing, "Accountant")
+        choose = wiring.preferences().update_settings
+        with pytest.raises(InvalidInput, match="not in Xero Files"):
+            choose(filing.practice.id, {"xero_folder_id": "f", "create_year_folders": True})
+        assert (filing.connection.xero_folder_id, filing.connection.create_year_folders) == (
+            None,
+            False,
+        )
+        choose(filing.practice.id, {"xero_folder_id": folder_id.upper()})
+        assert filing.connection.xero_folder_id == folder_id
+        document_id = filing.accepted(filing.client())
+        filing.drain()
+        assert filing.push(document_id).folder_name == "Accountant"
+        _delete_folder(filing, "Accountant")
+        filing.accepted(filing.client("Bo Ltd", contact=1))
+        filing.drain()
+        assert filing.connection.missing_folder_name == "Accountant"
+        choose(filing.practice.id, {"xero_folder_id": None})
+        assert filing.connection.missing_folder_name is None
 
     def test_a_refused_dot_is_left_out(self, filing: Filing) -> None:
         filing.world.faults.arm("400-array", method="POST", path=FOLDERS)
@@ -653,6 +676,10 @@ class TestWorkersThatDie:
                 break
         assert deaths > 10
 
+    def test_a_send_ends_before_the_lease_does(self, filing: Filing) -> None:
+        assert wiring.xero_files()._auth._make_client == wiring.outside().make_sending_client
+        assert wiring.outside().sending_transport._total_seconds < LEASE.total_seconds() <= 20
+
     def test_a_lease_of_the_dead_ends_within_twenty_seconds(self, filing: Filing) -> None:
         document_id = filing.accepted(filing.client())
         with pytest.raises(Killed):
@@ -697,6 +724,25 @@ class TestWorkersThatDie:
             claims.claim_next(lease)
         assert not claims.renewer(lease, push)()
         assert filing.is_filed_once(document_id)
+
+    def test_a_machine_that_slept_before_the_upload_sends_nothing(
+        self, filing: Filing, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        document_id = filing.accepted(filing.client())
+        mark = PushSending._mark_sending
+
+        def mark_and_sleep(self: PushSending, push: Push) -> Push:
+            marked = mark(self, push)
+            filing.later(10 * MINUTES)
+            return marked
+
+        with monkeypatch.context() as asleep:
+            asleep.setattr(PushSending, "_mark_sending", mark_and_sleep)
+            filing.drain()
+        assert filing.calls("POST", FILES) == 0
+        filing.drain_until_settled()
+        assert filing.is_filed_once(document_id)
+        assert filing.calls("POST", f"{FILES}/{filing.push(document_id).xero_folder_id}") == 1
 
     def test_a_heartbeat_keeps_the_lease_while_a_call_lasts(self, filing: Filing) -> None:
         filing.accepted(filing.client())

@@ -70,7 +70,7 @@ class TestStatus:
 
 class TestPreferences:
     def test_they_change_by_json(self, browser: Browser, connection: XeroConnection) -> None:
-        changes = {"auto_sync_contacts": False, "create_year_folders": True, "xero_folder_id": "f"}
+        changes = {"auto_sync_contacts": False, "create_year_folders": True, "xero_folder_id": None}
         answer = browser.send_json("PATCH", f"{API}/settings", changes)
         assert answer.status_code == 200
         assert answer.json["settings"] == {**changes, "push_documents_to_xero": True}
@@ -93,6 +93,32 @@ class TestPreferences:
         answer = browser.send_json("PATCH", f"{API}/settings", {"create_year_folders": True})
         assert answer.status_code == 409
         assert answer.json["code"] == "not_connected"
+
+    def test_the_example_is_made_of_the_last_document(
+        self, browser: Browser, connection: XeroConnection, practice: Practice
+    ) -> None:
+        assert "chase.md / Hartley and Co_P60_2025-26.pdf" in browser.get("/settings").text
+        client = factories.make_client(practice, name="Ödön & Sons Ltd.")
+        factories.make_document(
+            client,
+            document_type="VAT return",
+            extension="xlsx",
+            status=DocumentStatus.ACCEPTED,
+            decided_at=utcnow(),
+        )
+        name = "Odon and Sons Ltd_VAT return_2025-26.xlsx"
+        assert f"chase.md / {name}" in browser.get("/settings").text
+        ticked = browser.get(
+            "/settings/panels/example?create_year_folders=1", headers={"HX-Request": "true"}
+        )
+        assert f"chase.md 2025-26 / {name}" in ticked.text
+
+    def test_a_chosen_folder_that_is_gone_is_said(
+        self, browser: Browser, connection: XeroConnection
+    ) -> None:
+        connection.missing_folder_name = "Accountant"
+        db.session.commit()
+        assert "The folder Accountant is no longer in Xero." in browser.get("/settings").text
 
     def test_the_form_saves_what_is_ticked(
         self, browser: Browser, connection: XeroConnection
