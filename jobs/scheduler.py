@@ -10,11 +10,10 @@ import logging
 import os
 import signal
 import socket
-import time
-from collections.abc import Callable
 from datetime import timedelta
+from threading import Event
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 from uuid import uuid4
 
 import redis
@@ -73,22 +72,22 @@ class SweepScheduler(Scheduler):  # type: ignore[misc]  # the library has no typ
             self.remove_lock()
         return True
 
-    def serve(self, sleep: Callable[[float], None] = time.sleep) -> NoReturn:
-        """Tick every second until a signal says otherwise, through any loss of Redis."""
+    def serve(self, leaving: Event) -> None:
+        """Tick every second until *leaving* is set, through any loss of Redis."""
         failures = 0
-        while True:
+        while not leaving.is_set():
             try:
                 self.tick()
             except redis.RedisError as problem:
                 failures += 1
                 if failures == 1:
                     logger.warning("Redis does not answer (%s); trying again", problem)
-                sleep(min(LONGEST_BACK_OFF_SECONDS, TICK_SECONDS * 0.5 * 2**failures))
+                leaving.wait(min(LONGEST_BACK_OFF_SECONDS, TICK_SECONDS * 0.5 * 2**failures))
                 continue
             if failures:
                 logger.info("Redis answers again")
                 failures = 0
-            sleep(TICK_SECONDS)
+            leaving.wait(TICK_SECONDS)
 
     def enqueue_job(self, job: JsonJob) -> None:
         """Queue *job*, unless its last turn is not over yet; set its next time in any case."""
@@ -128,14 +127,18 @@ def run(app: Flask) -> None:
     connection = redis.Redis.from_url(
         settings.redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
     )
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
+    leaving = Event()
+
+    def leave(_signum: int, _frame: FrameType | None) -> Any:
+        # The exception ends a call that waits; where it is swallowed (in a destructor, say), the
+        # loop still sees the event.
+        leaving.set()
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
     logger.info("scheduler started")
     try:
-        SweepScheduler(connection).serve()
+        SweepScheduler(connection).serve(leaving)
     finally:
         logger.info("scheduler stopped")
-
-
-def _leave(_signum: int, _frame: FrameType | None) -> Any:
-    raise SystemExit(0)

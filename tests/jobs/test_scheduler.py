@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from threading import Event
 
 import pytest
 import redis
@@ -186,32 +188,43 @@ class TestSeveralSchedulers:
         assert connection.get(scheduler.scheduler_lock_key) == b"another"
 
 
-class Enough(Exception):
-    """The test has seen what it wanted."""
+class Leaving(Event):
+    """Told to leave after some waits, during each of which something may happen."""
+
+    def __init__(self, *happens: Callable[[], object]) -> None:
+        super().__init__()
+        self._happens = list(happens)
+        self.waited: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Let the next thing happen instead of waiting; after the last one it is time to leave."""
+        self.waited.append(timeout or 0.0)
+        self._happens.pop(0)()
+        if not self._happens:
+            self.set()
+        return self.is_set()
+
+
+def nothing() -> None:
+    pass
 
 
 class TestLosingRedis:
     def test_it_goes_on_when_redis_comes_back_empty(self, tmp_path: Path) -> None:
         server = start_redis(tmp_path / "redis")
         connection = redis.Redis.from_url(server.url)
-        slept: list[float] = []
 
-        def sleep(seconds: float) -> None:
-            slept.append(seconds)
-            if len(slept) == 1:
-                server.process.kill()
-                server.process.wait()
-            if len(slept) == 3:
-                stack.enter_context(revived_redis(server.url))
-            if len(slept) == 4:
-                raise Enough
+        def kill() -> None:
+            server.process.kill()
+            server.process.wait()
 
         try:
             with ExitStack() as stack:
-                with pytest.raises(Enough):
-                    SweepScheduler(connection).serve(sleep)
+                revive = partial(stack.enter_context, revived_redis(server.url))
+                leaving = Leaving(kill, nothing, revive, nothing)
+                SweepScheduler(connection).serve(leaving)
                 assert sorted(JsonQueue(connection=connection).job_ids) == sorted(NAMES)
-            assert slept == [1.0, 1.0, 2.0, 1.0]
+            assert leaving.waited == [1.0, 1.0, 2.0, 1.0]
         finally:
             connection.close()
             server.stop()
