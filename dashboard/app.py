@@ -15,9 +15,10 @@ from sqlalchemy import make_url
 from whitenoise import WhiteNoise
 
 from dashboard import cli, views
+from dashboard.assets import drop_stale_copies
 from dashboard.config import PROJECT, Settings
 from dashboard.database import db, prepare_engine
-from dashboard.extensions import babel, csrf, htmx, limiter, login_manager, migrate
+from dashboard.extensions import babel, compress, csrf, htmx, limiter, login_manager, migrate
 
 IDLE_HOURS = 8
 REDIS_SECONDS = 2
@@ -39,6 +40,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _fill_extensions(app, settings)
     views.register(app)
     cli.register(app)
+    drop_stale_copies(PROJECT / "static")
     app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]  # the documented way to wrap
         app.wsgi_app,
         root=str(PROJECT / "static"),
@@ -90,6 +92,10 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "RATELIMIT_STORAGE_URI": settings.redis_url if _limits_uri_ok(settings) else "memory://",
         "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
         "RATELIMIT_KEY_PREFIX": "chase",
+        # Pages only: documents come as they are, and static files have their copies on disk.
+        "COMPRESS_MIMETYPES": ["text/html", "application/json", "text/csv"],
+        "COMPRESS_ALGORITHM": ["br", "gzip"],
+        "COMPRESS_STREAMS": False,
         "BABEL_DEFAULT_LOCALE": "en_GB",
         "BABEL_DEFAULT_TIMEZONE": "UTC",
     }
@@ -118,6 +124,7 @@ def _fill_extensions(app: Flask, settings: Settings) -> None:
     htmx.init_app(app)
     babel.init_app(app, locale_selector=views.locale, timezone_selector=views.time_zone)
     limiter.init_app(app)
+    compress.init_app(app)
     app.extensions["redis"] = Redis.from_url(
         settings.redis_url,
         socket_connect_timeout=REDIS_SECONDS,

@@ -1,6 +1,7 @@
-"""The foreign files of the pages, htmx and Tabler's style sheet: fetched by hash, never committed.
+"""The static files of the pages: foreign ones fetched by hash, all of them compressed beside it.
 
-`python -m dashboard.assets` fetches them; when they are there already it asks nobody.
+`python -m dashboard.assets` fetches htmx and Tabler's style sheet, which are never committed, and
+writes what WhiteNoise serves to browsers that take gzip or Brotli; what is right already is left.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 from hatch_npm_vendor.plugin import DEFAULT_REGISTRY
 from hatch_npm_vendor.vendor import vendor_package
+from whitenoise.compress import Compressor
 
 TRIES = 3
 SECONDS_FOR_AN_ANSWER = 30.0
@@ -113,6 +115,41 @@ def ensure_assets(
         _install(package, vendor_folder, fetch, sleep)
 
 
+def ensure_compressed(static_folder: Path) -> None:
+    """Leave beside every style sheet and script its compressed copies, as new as itself."""
+    for path in _compressible(static_folder):
+        if any(not _is_fresh(path, copy) for copy in _copies(path)):
+            with tempfile.TemporaryDirectory() as folder:
+                source = Path(shutil.copy2(path, folder))
+                Compressor(quiet=True).compress(str(source))
+                for made, copy in zip(_copies(source), _copies(path), strict=True):
+                    # A file that does not shrink has no copies.
+                    if made.exists():
+                        _put_in_place(made, copy)
+                        shutil.copystat(path, copy)
+
+
+def drop_stale_copies(static_folder: Path) -> None:
+    """Remove compressed copies of files that have changed since: they would be served instead."""
+    for path in _compressible(static_folder):
+        for copy in _copies(path):
+            if copy.exists() and not _is_fresh(path, copy):
+                copy.unlink(missing_ok=True)
+
+
+def _compressible(static_folder: Path) -> Iterator[Path]:
+    for kind in ("css", "js"):
+        yield from static_folder.rglob(f"*.{kind}")
+
+
+def _copies(path: Path) -> list[Path]:
+    return [path.with_name(f"{path.name}.{kind}") for kind in ("gz", "br")]
+
+
+def _is_fresh(path: Path, copy: Path) -> bool:
+    return copy.exists() and copy.stat().st_mtime >= path.stat().st_mtime
+
+
 def _is_right(path: Path, sha512: str) -> bool:
     return path.is_file() and hashlib.sha512(path.read_bytes()).hexdigest() == sha512
 
@@ -193,10 +230,11 @@ def _answer_within(seconds: float) -> Iterator[None]:
 
 
 def main() -> int:
-    """Fetch the files into this installation's static folder; the exit code says whether it did."""
+    """Make this installation's static folder complete; the exit code says whether it is."""
     static_folder = Path(__file__).resolve().parents[1] / "static"
     try:
         ensure_assets(static_folder)
+        ensure_compressed(static_folder)
     except AssetsUnavailable as error:
         sys.stderr.write(f"{error}\n")
         return 1

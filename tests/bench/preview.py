@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import random
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -75,9 +76,9 @@ LAST = ("Smith", "O'Brien", "Šarić", "Khan", "Patel", "Zhang", "Byrne", "da Si
 TRADES = ("Joinery", "Stores", "Bakery", "Plumbing", "Holdings", "Farm", "Design", "Transport")
 
 
-def main() -> None:
-    """Fill a database and print the table."""
-    arguments = _arguments()
+def main(given: list[str] | None = None) -> int:
+    """Fill a database and print the table; return 0."""
+    arguments = _parser().parse_args(given)
     with tempfile.TemporaryDirectory() as folder, embedded_redis(Path(folder) / "redis") as redis:
         url = arguments.database or f"sqlite:///{Path(folder) / 'bench.sqlite3'}"
         app = create_app(make_settings(database_url=url, redis_url=redis))
@@ -93,14 +94,15 @@ def main() -> None:
             db.session.remove()
             db.engine.dispose()
             app.extensions["redis"].close()
+    return 0
 
 
-def _arguments() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--contacts", type=int, default=10_000)
     parser.add_argument("--tries", type=int, default=7)
     parser.add_argument("--database")
-    return parser.parse_args()
+    return parser
 
 
 def _line(browser: Browser, name: str, address: str, tries: int) -> str:
@@ -254,4 +256,4 @@ def _person(at: int) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

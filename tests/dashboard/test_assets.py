@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import io
 import json
+import os
 import re
 import tarfile
 import threading
@@ -17,7 +19,15 @@ from typing import Any
 import pytest
 from hatch_npm_vendor.vendor import vendor_package
 
-from dashboard.assets import PACKAGES, AssetsUnavailable, Package, VendoredFile, ensure_assets
+from dashboard.assets import (
+    PACKAGES,
+    AssetsUnavailable,
+    Package,
+    VendoredFile,
+    drop_stale_copies,
+    ensure_assets,
+    ensure_compressed,
+)
 
 SCRIPT = b"console.log('hello')"
 ROOT = Path(__file__).resolve().parents[2]
@@ -182,6 +192,39 @@ class TestEnsureAssets:
         with pytest.raises(AssetsUnavailable, match=r"dist/tool\.js"):
             ensure_assets(tmp_path, packages=(rebuilt,), fetch=registry.fetch)
         assert list((tmp_path / "vendor").iterdir()) == []
+
+
+class TestCompressedCopies:
+    @pytest.fixture
+    def sheet(self, tmp_path: Path) -> Path:
+        """A style sheet that is worth compressing."""
+        file = tmp_path / "css" / "app.css"
+        file.parent.mkdir()
+        file.write_text("body { color: red; }\n" * 100)
+        return file
+
+    def test_they_lie_beside_the_file_and_hold_it(self, sheet: Path, tmp_path: Path) -> None:
+        ensure_compressed(tmp_path)
+        copy = sheet.with_name("app.css.gz")
+        assert gzip.decompress(copy.read_bytes()) == sheet.read_bytes()
+        assert sheet.with_name("app.css.br").stat().st_size < sheet.stat().st_size
+
+    def test_those_of_another_content_are_dropped_and_made_anew(
+        self, sheet: Path, tmp_path: Path
+    ) -> None:
+        ensure_compressed(tmp_path)
+        sheet.write_text("body { color: blue; }\n" * 100)
+        os.utime(sheet, (sheet.stat().st_atime, sheet.stat().st_mtime + 5))
+        drop_stale_copies(tmp_path)
+        assert list(sheet.parent.iterdir()) == [sheet]
+        ensure_compressed(tmp_path)
+        copy = sheet.with_name("app.css.gz")
+        assert gzip.decompress(copy.read_bytes()) == sheet.read_bytes()
+
+    def test_what_is_not_worth_it_stays_as_it_is(self, tmp_path: Path) -> None:
+        (tmp_path / "tiny.js").write_text("x")
+        ensure_compressed(tmp_path)
+        assert [file.name for file in tmp_path.iterdir()] == ["tiny.js"]
 
 
 class TestThePins:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 from flask.testing import FlaskClient
 
@@ -26,6 +28,15 @@ class TestHeaders:
     def test_forms_may_lead_to_xero_and_nowhere_else(self) -> None:
         policy = content_policy(make_settings())
         assert "form-action 'self' https://login.xero.com;" in policy
+
+    def test_pages_travel_compressed(self, browser: Browser) -> None:
+        plain, packed = (
+            browser.get("/settings", headers={"Accept-Encoding": encoding})
+            for encoding in ("identity", "gzip")
+        )
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert len(packed.data) < len(plain.data) / 3
+        assert "</html>" in gzip.decompress(packed.data).decode()
 
     def test_json_carries_no_page_policy(self, browser: Browser) -> None:
         answer = browser.get("/api/clients", headers={"Accept": "application/json"})
