@@ -205,7 +205,7 @@ def calls_end_after(seconds: float) -> Iterator[None]:
         world.governor,
         wiring.settings().xero_api_url,
         total_seconds=seconds,
-        on_exchange=world._note_exchange,
+        on_exchange=world.notes.note,
     )
     world.transport = world.sending_transport = world.oauth._transport = hasty
     try:
