@@ -254,7 +254,11 @@ class Storm:
         plan, done = self.plan, self.accepted - self.unfinished
         slot = self._dice.randrange(plan.processes)
         fuse = self._dice.uniform(0, LONGEST_FUSE)
-        if self.crew.condemned < plan.kill_share * done:
+        busy = [slot for slot in self.crew.pids if self.board.is_at_work(slot)]
+        if busy and not self.crew.kills_at_work:
+            # Among few documents chance may meet idle workers only: one kill is aimed.
+            self.crew.light(self._dice.choice(busy), 0)
+        elif self.crew.condemned < plan.kill_share * done:
             self.crew.light(slot, fuse)
         elif self.freezes < plan.freeze_share * done:
             pid, seconds = self.crew.pids[slot], FROZEN_SECONDS / plan.pace
