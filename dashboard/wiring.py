@@ -43,6 +43,7 @@ from dashboard.services.key_checks import KeyChecks
 from dashboard.services.key_rotation import KeyRotation
 from dashboard.services.leaving import Leaving
 from dashboard.services.organisation_comparison import OrganisationComparison
+from dashboard.services.own_tags import OwnTags
 from dashboard.services.practices import PracticeService
 from dashboard.services.preferences import PreferenceService
 from dashboard.services.push_attention import PushAttention
@@ -339,6 +340,11 @@ def import_drafts() -> ImportDraftService:
 def clients() -> ClientService:
     """Return the service for clients."""
     return ClientService(session=db.session, clock=utcnow)
+
+
+def own_tags() -> OwnTags:
+    """Return the service for the practice's own tags on clients."""
+    return OwnTags(session=db.session)
 
 
 def documents() -> DocumentService:
