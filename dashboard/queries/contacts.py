@@ -257,6 +257,7 @@ def _twin_name() -> ColumnElement[str]:
         .where(
             ContactTwins.xero_connection_id == XeroContact.xero_connection_id,
             or_(is_first, is_second),
+            ContactTwins.apart_at.is_(None),
             other.c.contact_status == IMPORTABLE,
         )
         .order_by(ContactTwins.score.desc(), other.c.name)

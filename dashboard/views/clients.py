@@ -21,7 +21,7 @@ from flask import (
 from dashboard import wiring
 from dashboard.clock import utcnow
 from dashboard.database import db
-from dashboard.queries import clients, contact_twins, contacts, documents
+from dashboard.queries import clients, contacts, documents
 from dashboard.queries.clients import ClientDetail, Difference, LinkedContact, PlainClient
 from dashboard.queries.contacts import PreviewRow
 from dashboard.queries.documents import Shown
@@ -86,14 +86,6 @@ def page() -> str:
         first_url=_address(asked),
         next_url=_address({**asked, "cursor": cursor}) if cursor else None,
     )
-
-
-@pages.get("/in-xero-twice")
-@sign_in_required
-def twins() -> str:
-    """Contacts of the organisation that may be the same."""
-    found = contact_twins.page(db.session, current_practice_id())
-    return render_template("clients/twins.html", found=found)
 
 
 @pages.get("/new")

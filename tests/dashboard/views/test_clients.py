@@ -16,6 +16,7 @@ from dashboard.database import db
 from dashboard.models import (
     Client,
     ConnectionStatus,
+    ContactTwins,
     DocumentStatus,
     Practice,
     Tag,
@@ -324,6 +325,31 @@ class TestInXeroTwice:
         db.session.commit()
         assert "No contact seems to be in Xero twice." in browser.get("/clients/in-xero-twice").text
 
+    def test_a_pair_that_was_told_apart_is_not_shown_again_until_it_is_taken_back(
+        self, browser: Browser, connection: XeroConnection, contact: XeroContact
+    ) -> None:
+        page = "/clients/in-xero-twice"
+        twin = factories.make_contact(connection, name="Ada Limited", email=contact.email)
+        wiring.xero_sync().rematch(connection.practice_id)
+        preview = browser.get("/import").headers["Location"]
+        assert "May be in Xero twice" in browser.get(preview).text
+        pair = {"pair": f"{twin.xero_contact_id} {contact.xero_contact_id}"}
+        for _twice in range(2):
+            assert browser.post(page, {**pair, "word": "apart"}).headers["Location"] == page
+        # Neither another comparison nor an archived and restored contact brings it back.
+        for status in ("ACTIVE", "ARCHIVED", "ACTIVE"):
+            twin.contact_status = status
+            connection.contacts_revision += 1
+            twin.revision = connection.contacts_revision
+            db.session.commit()
+            wiring.xero_sync().rematch(connection.practice_id)
+        assert "No contact seems to be in Xero twice." in browser.get(page).text
+        assert "May be in Xero twice" not in browser.get(preview).text
+        told = browser.get(f"{page}?show=apart").text
+        assert "Told apart by <bdi>Priya</bdi>" in told
+        browser.post(page, {**pair, "word": "same"})
+        assert "1 pair" in browser.get(page).text
+
     def test_a_stranger_sees_nothing_of_it(
         self,
         browser_of: Callable[[User], Browser],
@@ -334,7 +360,13 @@ class TestInXeroTwice:
         for _ in range(2):
             factories.make_contact(connection, name="Ada Ltd", email="office@ada.example")
         wiring.xero_sync().rematch(practice.id)
-        assert "Ada Ltd" not in browser_of(stranger).get("/clients/in-xero-twice").text
+        page, theirs = "/clients/in-xero-twice", browser_of(stranger)
+        assert "Ada Ltd" not in theirs.get(page).text
+        factories.make_connection(stranger.practice)
+        ours = db.session.scalars(select(XeroContact.xero_contact_id)).all()
+        for pair in (" ".join(ours), "", "a b c"):
+            assert theirs.post(page, {"pair": pair, "word": "apart"}).status_code == 404
+        assert db.session.scalars(select(ContactTwins.apart_at)).all() == [None]
 
 
 class TestLinking:
