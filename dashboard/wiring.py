@@ -36,13 +36,16 @@ from dashboard.services.connecting import Connecting
 from dashboard.services.connection_truth import ConnectionTruth
 from dashboard.services.consent import ConsentService
 from dashboard.services.consent_attempts import ConsentAttempts
+from dashboard.services.contact_twins import TwinVerdicts
 from dashboard.services.documents import DocumentService
 from dashboard.services.file_check import FileCheck
+from dashboard.services.group_choices import GroupChoices
 from dashboard.services.import_drafts import ImportDraftService
 from dashboard.services.key_checks import KeyChecks
 from dashboard.services.key_rotation import KeyRotation
 from dashboard.services.leaving import Leaving
 from dashboard.services.organisation_comparison import OrganisationComparison
+from dashboard.services.own_tags import OwnTags
 from dashboard.services.practices import PracticeService
 from dashboard.services.preferences import PreferenceService
 from dashboard.services.push_attention import PushAttention
@@ -287,6 +290,21 @@ def import_drafts() -> ImportDraftService:
 def clients() -> ClientService:
     """Return the service for clients."""
     return ClientService(session=db.session, clock=utcnow)
+
+
+def twin_verdicts() -> TwinVerdicts:
+    """Return the service that takes a person's word about contacts that may be the same."""
+    return TwinVerdicts(session=db.session, clock=utcnow)
+
+
+def group_choices() -> GroupChoices:
+    """Return the service that keeps what contact groups shall become."""
+    return GroupChoices(session=db.session, clock=utcnow)
+
+
+def own_tags() -> OwnTags:
+    """Return the service for the practice's own tags on clients."""
+    return OwnTags(session=db.session)
 
 
 def documents() -> DocumentService:
