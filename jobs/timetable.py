@@ -26,11 +26,12 @@ class Sweep:
 
 
 # What comes to every practice by the clock is looked for every second: looked for less often, all
-# that came due in between would call Xero in one and the same second.
+# that came due in between would call Xero in one and the same second. Documents that wait for
+# Xero's minute too: what is not asked of the new minute at once is lost.
 TIMETABLE = (
     Sweep("xero-token-refresh", "jobs.token_refresh.sweep", 10),
     Sweep("xero-contact-sync", "jobs.contact_sync.sweep", 1),
-    Sweep("xero-file-push", "jobs.file_push.sweep", 5),
+    Sweep("xero-file-push", "jobs.file_push.sweep", 1),
     Sweep("xero-file-retry", "jobs.file_retry.sweep", 10),
     Sweep("xero-file-check", "jobs.file_check.sweep", 30),
     Sweep("xero-health-check", "jobs.health_check.sweep", 1),

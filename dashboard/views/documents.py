@@ -26,7 +26,8 @@ from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.queries import clients, documents, stamps
 from dashboard.queries.clients import ClientRow
-from dashboard.queries.documents import TABS, DocumentDetail, DocumentRow, Shown
+from dashboard.queries.document_states import Shown, shown_by
+from dashboard.queries.documents import TABS, DocumentDetail, DocumentRow
 from dashboard.queries.stamps import Reader, documents_stamp
 from dashboard.services.refusals import InvalidInput, NotFound, Refusal, UploadRefused
 from dashboard.views import guards
@@ -79,7 +80,7 @@ def page() -> str:
     """The practice's documents by tab and filter."""
     practice_id, wanted, now = current_practice_id(), page_args(), utcnow()
     frame, filters = cast(Frame, current_frame()), _filters()
-    shown = documents.shown_by(frame.summary)
+    shown = shown_by(frame.summary)
     tab = request.args.get("tab", "")
     if tab not in {"", *TABS}:
         raise NotFound
@@ -140,7 +141,7 @@ def badges_panel() -> Response | str:
         return _see(url_for("documents.page"))
     now, ids = utcnow(), _ids(request.args.getlist("id"))
     frame = cast(Frame, current_frame())
-    shown = documents.shown_by(frame.summary)
+    shown = shown_by(frame.summary)
     rows = documents.badges(db.session, current_practice_id(), ids, now=now, shown=shown)
     live = [row for row in rows if tempo(row, now)]
     since = _since()
@@ -314,7 +315,7 @@ def _detail(document_id: UUID, shown: Shown) -> DocumentDetail:
 
 def _detail_facts(document_id: UUID) -> dict[str, object]:
     frame = cast(Frame, current_frame())
-    detail = _detail(document_id, documents.shown_by(frame.summary))
+    detail = _detail(document_id, shown_by(frame.summary))
     now, row = utcnow(), detail.document
     return {
         "detail": detail,
