@@ -144,13 +144,10 @@ def tab_column(seen: Shown) -> ColumnElement[str]:
     """Return the tab in which the list shows a document."""
     # The same order of questions as in rules.status_words.push_word.
     status = XeroFilePush.status
-    has_tries_left = and_(
-        XeroFilePush.not_before.is_not(None), XeroFilePush.retry_count < MAX_RETRIES
-    )
     return case(
         (status == PushStatus.ASSOCIATED, "filed"),
         (and_(status == PushStatus.UPLOADED, XeroFilePush.cause.is_not(None)), "attention"),
-        (and_(status == PushStatus.FAILED, ~has_tries_left), "attention"),
+        (and_(status == PushStatus.FAILED, ~has_tries_left()), "attention"),
         (and_(status.is_(None), ClientDocument.status != DocumentStatus.ACCEPTED), "not_sent"),
         (status == PushStatus.UPLOADING, "way"),
         (and_(_always(not seen.sending_on), status.is_(None)), "not_sent"),
@@ -160,6 +157,11 @@ def tab_column(seen: Shown) -> ColumnElement[str]:
         (_always(not seen.is_usable), "on_hold"),
         else_="way",
     )
+
+
+def has_tries_left() -> ColumnElement[bool]:
+    """Return whether a failed push is tried again by itself."""
+    return and_(XeroFilePush.not_before.is_not(None), XeroFilePush.retry_count < MAX_RETRIES)
 
 
 def _always(truth: bool) -> ColumnElement[bool]:

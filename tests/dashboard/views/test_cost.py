@@ -8,7 +8,7 @@ import pytest
 
 from dashboard.clock import utcnow
 from dashboard.database import db
-from dashboard.models import DocumentStatus, Practice, User, XeroConnection
+from dashboard.models import DocumentStatus, Practice, PushStatus, User, XeroConnection
 from tests import factories
 from tests.support.browser import Browser
 from tests.support.statements import counted
@@ -23,6 +23,7 @@ PAGES = (
     "/sync-history",
     "/documents",
     "/documents?tab=attention",
+    "/documents/retry?cause=refused",
     "/documents?q=p60&type=P60&year=2025-26",
     "/alerts",
     "/alerts?state=closed",
@@ -40,10 +41,11 @@ def add_documents(practice: Practice, connection: XeroConnection, number: int) -
         client = factories.make_client(practice)
         contact = factories.make_contact(connection)
         factories.make_mapping(connection, client, contact.xero_contact_id)
-        document = factories.make_document(
-            client, status=DocumentStatus.ACCEPTED, decided_at=utcnow()
-        )
-        factories.make_push(connection, document)
+        for stuck in ({}, {"status": PushStatus.FAILED, "cause": "refused"}):
+            document = factories.make_document(
+                client, status=DocumentStatus.ACCEPTED, decided_at=utcnow()
+            )
+            factories.make_push(connection, document, **stuck)
 
 
 def cost(browser: Browser, page: str) -> int:
