@@ -70,10 +70,10 @@ class JsonQueue(Queue):
 def poke(kind: str, id: UUID | str) -> bool:
     """Ask a worker to look after *id*; return whether the nudge lies in the queue.
 
-    Never raises because of Redis: the row that the caller committed is found by the next sweep.
-    Call it after the commit, never before.
+    Never raises because of Redis, and does not wait for one that hangs: the row that the caller
+    committed is found by the next sweep. Call it after the commit, never before.
     """
-    return poke_all(kind, [id]) == 1
+    return _poked(_redis("redis_for_nudges"), kind, [str(id)], at_front=False) == 1
 
 
 def poke_all(kind: str, ids: Iterable[UUID | str], *, at_front: bool = False) -> int:
@@ -84,14 +84,7 @@ def poke_all(kind: str, ids: Iterable[UUID | str], *, at_front: bool = False) ->
     database.
     """
     wanted = [str(id) for id in ids]
-    if not wanted:
-        return 0
-    try:
-        _enqueue_missing(_redis(), kind, wanted, at_front)
-    except redis.RedisError as problem:
-        _log_not_taken(kind, len(wanted), problem)
-        return 0
-    return len(wanted)
+    return _poked(_redis(), kind, wanted, at_front=at_front) if wanted else 0
 
 
 def poke_later(kind: str, turns: Mapping[UUID, datetime]) -> None:
@@ -152,6 +145,15 @@ def _log_not_taken(kind: str, count: int, problem: redis.RedisError) -> None:
         kind,
         type(problem).__name__,
     )
+
+
+def _poked(connection: redis.Redis, kind: str, wanted: list[str], *, at_front: bool) -> int:
+    try:
+        _enqueue_missing(connection, kind, wanted, at_front)
+    except redis.RedisError as problem:
+        _log_not_taken(kind, len(wanted), problem)
+        return 0
+    return len(wanted)
 
 
 def _enqueue_missing(connection: redis.Redis, kind: str, ids: list[str], at_front: bool) -> None:
@@ -215,6 +217,6 @@ def _is_alive(beat: bytes, state: bytes | None, now: datetime) -> bool:
     return (now - utcparse(beat.decode())).total_seconds() <= longest
 
 
-def _redis() -> redis.Redis:
-    connection: redis.Redis = current_app.extensions["redis"]
+def _redis(name: str = "redis") -> redis.Redis:
+    connection: redis.Redis = current_app.extensions[name]
     return connection

@@ -139,6 +139,7 @@ def app(settings: Settings, compiled_templates: FileSystemBytecodeCache) -> Iter
         db.engine.dispose()
         wiring.outside().transport.close()
         app.extensions["redis"].close()
+        app.extensions["redis_for_nudges"].close()
 
 
 @pytest.fixture
