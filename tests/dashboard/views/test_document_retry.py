@@ -127,7 +127,7 @@ class TestByCause:
         )
         assert "Put 2 on their contacts" in seen(browser, "/documents?tab=attention")
         before = seen(browser, "/documents/retry?cause=not_on_contact")
-        assert "The file is in Xero already and is only put on the contact" in before
+        assert "Each file is in Xero already and is only put on its contact" in before
         retried(browser, cause="not_on_contact")
         statuses = session.scalars(select(XeroFilePush.status)).all()
         assert statuses == [PushStatus.UPLOADED] * 2
