@@ -261,5 +261,5 @@ class TestProcess:
         ):
             queue = JsonQueue(connection=connection)
             process.wait_until(lambda: sorted(queue.job_ids) == sorted(NAMES))
-            assert process.stop() < 10
+            process.stop()
             assert process.process.returncode == 0
