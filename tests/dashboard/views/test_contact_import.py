@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import event, func, select
+from werkzeug.datastructures import MultiDict
 
 from dashboard import wiring
 from dashboard.clock import utcnow
@@ -616,6 +617,73 @@ class TestDecisions:
         browser.post(f"{draft}/decide-ticked?type=", {"decision": "create"})
         text = browser.get(f"{draft}?type=").text
         assert "Applied to 1. 1 was left as it was: an exact match is not" in text
+
+
+class TestTwoAtOnce:
+    """Priya and Tom have the same page open; Tom is first."""
+
+    @pytest.fixture
+    def tom(self, browser_of: Callable[[User], Browser], colleague: User) -> Browser:
+        return browser_of(colleague)
+
+    def form(self, page: str) -> MultiDict[str, str]:
+        """Return the page's own form as a browser without script would send it."""
+        found = re.search(r'<form method="post"[^>]* id="ticks".*?</form>', page, re.DOTALL)
+        assert found
+        fields: MultiDict[str, str] = MultiDict()
+        for tag in re.findall(r"<input [^>]*>", found[0]):
+            kind = dict(re.findall(r'(\w+)="([^"]*)"', tag))
+            if kind["type"] == "hidden" or " checked" in tag:
+                fields.add(kind["name"], unescape(kind["value"]))
+        fields.pop("csrf_token")
+        return fields
+
+    def test_the_second_keeps_what_the_first_did_and_reads_what_it_replaced(
+        self, browser: Browser, tom: Browser, exact: XeroContact, new: XeroContact
+    ) -> None:
+        draft = opened(browser)
+        form = self.form(browser.get(f"{draft}?type=").text)
+        toms = self.form(tom.get(f"{draft}?type=").text)
+        toms.add("ticked", exact.xero_contact_id)
+        toms[f"decision-{exact.xero_contact_id}"] = "create"
+        toms[f"decision-{new.xero_contact_id}"] = "skip"
+        tom.post(f"{draft}/ticks?type=", toms.to_dict(flat=False))
+        # Priya changes one decision and one tick; the rest of her page is what it was before Tom.
+        form.add("ticked", new.xero_contact_id)
+        form[f"decision-{exact.xero_contact_id}"] = "skip"
+        answer = browser.post(f"{draft}/ticks?type=", form.to_dict(flat=False))
+        page = browser.get(answer.headers["Location"]).text
+        assert ticked() == {exact.xero_contact_id, new.xero_contact_id}
+        assert is_chosen(page, exact) == is_chosen(page, new) == "skip"
+        told = re.findall(r"At \d\d:\d\d Tom had decided [^<]*", page)
+        assert told == [
+            f"At {told[0][3:8]} Tom had decided to create a new client of {exact.name}."
+            " Your decision has taken its place."
+        ]
+        assert "Decided by <bdi>Tom</bdi>" in row(page, new)
+        assert "Tom is also working on this import." in page
+
+    def test_with_script_it_stands_at_the_row_and_is_said_once(
+        self, browser: Browser, tom: Browser, new: XeroContact
+    ) -> None:
+        draft, name = opened(browser), f"decision-{new.xero_contact_id}"
+        address, drawn = f"{draft}/decisions/{new.xero_contact_id}?type=", f"decided-{name[9:]}"
+        tom.post(address, {name: "skip", drawn: "create"}, headers=SCRIPT)
+        form = {name: "create", drawn: "create"}
+        text = browser.post(address, form, headers=SCRIPT).text
+        sentence = f"Tom had decided to skip {new.name}. Your decision has taken its place."
+        assert text.count(sentence) == 2
+        assert re.search(rf'id="{drawn}" value="create" hx-swap-oob', text)
+        assert sentence not in browser.post(address, form, headers=SCRIPT).text
+
+    def test_nothing_is_said_of_a_decision_that_was_seen(
+        self, browser: Browser, tom: Browser, new: XeroContact
+    ) -> None:
+        draft, name = opened(browser), f"decision-{new.xero_contact_id}"
+        address, drawn = f"{draft}/decisions/{new.xero_contact_id}?type=", f"decided-{name[9:]}"
+        tom.post(address, {name: "skip"}, headers=SCRIPT)
+        text = browser.post(address, {name: "create", drawn: "skip"}, headers=SCRIPT).text
+        assert "had decided" not in text
 
 
 class TestReviewAndStart:
