@@ -21,7 +21,7 @@ from dashboard.models import (
     client_tags,
 )
 from dashboard.queries import documents
-from dashboard.queries.documents import Shown
+from dashboard.queries.document_states import Shown, shown_connection
 from dashboard.queries.keyset import Cursor, after_name
 from dashboard.rules.client_fields import FIELDS, main_phone
 
@@ -158,7 +158,7 @@ def page(  # noqa: PLR0913 - what a list can be asked, each by its name
     `attention` those with a document that needs a person. Raises `UnknownCursor` for a cursor that
     was not made here.
     """
-    seen = shown or documents.shown_connection(session, practice_id)
+    seen = shown or shown_connection(session, practice_id)
     wanted = _wanted(practice_id, seen.id, q, tag, linked)
     if archived:
         wanted.append(Client.id.in_(_with_lost_contacts(seen.id)))
@@ -194,7 +194,7 @@ def one(
 
     Four queries.
     """
-    seen = shown or documents.shown_connection(session, practice_id)
+    seen = shown or shown_connection(session, practice_id)
     found = _found(session, practice_id, client_id, seen)
     if found is None:
         return None

@@ -24,7 +24,7 @@ from dashboard.database import db
 from dashboard.queries import clients, contacts, documents
 from dashboard.queries.clients import ClientDetail, Difference, LinkedContact, PlainClient
 from dashboard.queries.contacts import PreviewRow
-from dashboard.queries.documents import Shown
+from dashboard.queries.document_states import Shown, shown_by
 from dashboard.rules.client_fields import FIELD_NAMES, FIELDS
 from dashboard.rules.status_words import StatusWord, link_word, match_word
 from dashboard.services.refusals import InvalidInput, NotFound
@@ -311,7 +311,7 @@ def _is_connected() -> bool:
 def _shown() -> Shown:
     """Return the connection as the frame of this request has read it already."""
     around = frame.current_frame()
-    return documents.shown_by(around.summary if around else None)
+    return shown_by(around.summary if around else None)
 
 
 def _address(query: dict[str, str]) -> str:

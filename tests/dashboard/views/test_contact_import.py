@@ -198,6 +198,7 @@ class TestTable:
         assert "data-tick" not in shown
         assert f"/clients/{rob.id}" in shown
 
+    @pytest.mark.fact(36)
     def test_a_page_past_the_end_is_the_last_page(
         self, browser: Browser, connection: XeroConnection
     ) -> None:
@@ -229,6 +230,7 @@ class TestTable:
         text = browser.get(opened(browser)).text
         assert "Every contact in Xero is already linked." in text
 
+    @pytest.mark.fact(76)
     def test_a_name_made_of_markup_is_text(
         self, browser: Browser, connection: XeroConnection
     ) -> None:

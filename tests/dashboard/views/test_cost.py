@@ -13,6 +13,7 @@ from dashboard.models import (
     DocumentStatus,
     ItemOutcome,
     Practice,
+    PushStatus,
     RunKind,
     RunStatus,
     SyncRun,
@@ -34,6 +35,7 @@ PAGES = (
     "/sync-history",
     "/documents",
     "/documents?tab=attention",
+    "/documents/retry?cause=refused",
     "/documents?q=p60&type=P60&year=2025-26",
     "/alerts",
     "/alerts?state=closed",
@@ -72,10 +74,11 @@ def add_rows(practice: Practice, connection: XeroConnection, number: int) -> dic
         factories.put_tag(tag, client)
         contact = factories.make_contact(connection)
         factories.make_mapping(connection, client, contact.xero_contact_id)
-        document = factories.make_document(
-            client, status=DocumentStatus.ACCEPTED, decided_at=utcnow()
-        )
-        factories.make_push(connection, document)
+        for stuck in ({}, {"status": PushStatus.FAILED, "cause": "refused"}):
+            document = factories.make_document(
+                client, status=DocumentStatus.ACCEPTED, decided_at=utcnow()
+            )
+            factories.make_push(connection, document, **stuck)
         free = factories.make_contact(connection, groups=[{"id": "g1", "name": "VAT"}])
         candidate = {"client_id": str(client.id), "score": 0.7, "reasons": ["Same name"]}
         unsure = factories.make_contact(connection, match="possible", candidates=[candidate])
