@@ -286,13 +286,17 @@ def last_named(session: AnySession, practice_id: UUID) -> NamedDocument | None:
 
 
 def needing_attention(
-    session: AnySession, practice_id: UUID, client_ids: Collection[UUID]
+    session: AnySession,
+    practice_id: UUID,
+    client_ids: Collection[UUID],
+    *,
+    shown: Shown | None = None,
 ) -> dict[UUID, int]:
     """Return how many documents of each client the tab "attention" holds; two queries.
 
     Clients without such a document are missing.
     """
-    seen = shown_connection(session, practice_id)
+    seen = shown or shown_connection(session, practice_id)
     chosen = (
         joined(select(ClientDocument.client_id, func.count()), seen, practice_id)
         .where(ClientDocument.client_id.in_(client_ids), tab_column(seen) == "attention")
@@ -301,9 +305,8 @@ def needing_attention(
     return {row[0]: row[1] for row in session.execute(chosen)}
 
 
-def clients_needing_attention(session: AnySession, practice_id: UUID) -> Select[UUID]:
-    """Return the statement for the clients with a document in the tab "attention"; one query."""
-    seen = shown_connection(session, practice_id)
+def clients_needing_attention(practice_id: UUID, seen: Shown) -> Select[UUID]:
+    """Return the statement for the clients with a document in the tab "attention"."""
     return joined(select(ClientDocument.client_id), seen, practice_id).where(
         tab_column(seen) == "attention"
     )

@@ -171,7 +171,7 @@ def new() -> str:
     practice_id, q = current_practice_id(), request.args.get("q", "")
     client_id = id_in(request.args.get("client_id", ""))
     client = _client(client_id)
-    offered = () if client else clients.page(db.session, practice_id, q=q, limit=OFFERED).rows
+    offered = () if client else clients.names(db.session, practice_id, q, limit=OFFERED)
     return render_template("documents/new.html", client=client, offered=offered, q=q, errors=[])
 
 

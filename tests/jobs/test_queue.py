@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import redis
@@ -16,7 +16,15 @@ from flask import Flask
 from dashboard.app import create_app
 from dashboard.clock import utcnow
 from dashboard.config import Settings
-from jobs.queue import FUNCTIONS, JsonQueue, poke, poke_all, workers_alive
+from jobs.queue import (
+    FUNCTIONS,
+    JsonQueue,
+    poke,
+    poke_all,
+    poke_later,
+    poke_whose_turn_came,
+    workers_alive,
+)
 from tests.support.servers import embedded_redis
 
 PRACTICE = "6f1f9a52-7f6c-4c57-9a52-1f1f9a527f6c"
@@ -98,6 +106,35 @@ class TestPoke:
             FUNCTIONS["contact-sync"],
             FUNCTIONS["file-push"],
         ]
+
+
+class TestPokeLater:
+    def test_it_waits_for_its_moment_and_comes_once(self, queue: JsonQueue) -> None:
+        turn = utcnow()
+        poke_later("contact-sync", {UUID(PRACTICE): turn})
+        poke_later("contact-sync", {UUID(PRACTICE): turn})
+        poke_whose_turn_came(queue.connection, turn - timedelta(milliseconds=1))
+        assert queue.count == 0
+        poke_whose_turn_came(queue.connection, turn)
+        assert [(job.func_name, job.args) for job in queue.jobs] == [
+            (FUNCTIONS["contact-sync"], [PRACTICE])
+        ]
+        queue.empty()
+        poke_whose_turn_came(queue.connection, turn)
+        assert queue.count == 0
+
+    def test_it_may_be_moved(self, queue: JsonQueue) -> None:
+        turn = utcnow()
+        poke_later("health-check", {UUID(PRACTICE): turn})
+        poke_later("health-check", {UUID(PRACTICE): turn + timedelta(seconds=1)})
+        poke_whose_turn_came(queue.connection, turn)
+        assert queue.count == 0
+
+    def test_an_id_that_still_waits_is_not_queued_twice(self, queue: JsonQueue) -> None:
+        poke("contact-sync", PRACTICE)
+        poke_later("contact-sync", {UUID(PRACTICE): utcnow()})
+        poke_whose_turn_came(queue.connection, utcnow())
+        assert queue.count == 1
 
 
 class TestRedisDown:

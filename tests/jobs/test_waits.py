@@ -161,6 +161,8 @@ class TestEveryReason:
     ) -> None:
         wait.cause(filing, monkeypatch)
         connection_id = filing.connection.id
+        filing.connection.health_due_at = utcnow()
+        db.session.commit()
         with pytest.raises(XeroMustWait):
             health_check.check_connection(str(connection_id))
         assert about(filing.connection.health_due_at, wait.seconds)
