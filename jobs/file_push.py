@@ -6,7 +6,7 @@ from uuid import UUID
 
 from dashboard import wiring
 from dashboard.queries import due
-from jobs.queue import poke
+from jobs.queue import poke, poke_later
 from jobs.sweeping import sweep_for
 
 SLICE_SECONDS = 20.0
@@ -18,6 +18,13 @@ def sweep() -> None:
 
 
 def push_practice(practice_id: str) -> None:
-    """Take a practice's due documents through their steps for a while; then others have a turn."""
-    if wiring.xero_files().drain(UUID(practice_id), SLICE_SECONDS).more:
-        poke("file-push", practice_id)
+    """Take a practice's due documents through their steps for a while; then others have a turn.
+
+    What Xero's limits held back goes on at the second at which there is room again.
+    """
+    id = UUID(practice_id)
+    result = wiring.xero_files().drain(id, SLICE_SECONDS)
+    if result.more:
+        poke("file-push", id)
+    if result.goes_on_at is not None:
+        poke_later("file-push", {id: result.goes_on_at})

@@ -180,6 +180,14 @@ class PushClaims:
         )
         self._session.commit()
 
+    def waits_until(self, lease: Lease) -> datetime | None:
+        """Return until when Xero asked the organisation to wait."""
+        moment = self._session.scalar(
+            select(XeroConnection.waits_until).where(XeroConnection.id == lease.connection_id)
+        )
+        self._session.commit()
+        return moment
+
     def read_back_soon(self, lease: Lease) -> None:
         """Have it looked up in Xero soon what this drain filed."""
         soon = self._clock() + READ_BACK_AFTER

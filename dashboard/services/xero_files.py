@@ -216,6 +216,7 @@ class XeroFileService:
             failed=endings[Ending.FAILED],
             waiting=endings.total() - endings[Ending.FILED] - endings[Ending.FAILED],
             more=more,
+            goes_on_at=self._claims.waits_until(lease) if endings[Ending.MUST_WAIT] else None,
         )
 
     def _next(self, lease: Lease, document_id: UUID | None = None) -> Ending | None:

@@ -20,7 +20,7 @@ from dashboard.queries import due
 from dashboard.simulator import World
 from dashboard.xero import Priority, WaitReason, XeroMustWait
 from jobs import contact_sync, file_push, health_check
-from jobs.queue import JsonQueue
+from jobs.queue import LATER_KEY, JsonQueue
 from tests.dashboard.services.filing import Filing, make_filing, roomy, roomy_world
 
 Cause = Callable[[Filing, pytest.MonkeyPatch], None]
@@ -130,6 +130,9 @@ class TestEveryReason:
         assert len(filing.world.calls.last()) == made
         moment = connection.waits_until + timedelta(seconds=1)
         assert list(due.practices_to_push(db.session(), moment)) == [filing.practice.id]
+        # At its time it is poked, not some seconds later.
+        turn = queue.connection.zscore(LATER_KEY, f"file-push:{filing.practice.id}")
+        assert turn == connection.waits_until.timestamp()
 
     def test_contacts_are_given_back(
         self,
