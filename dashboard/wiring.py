@@ -243,14 +243,15 @@ def preferences() -> PreferenceService:
     )
 
 
-def xero_auth(make_client: ClientFactory | None = None) -> XeroAuthService:
-    """Return the service that connects, keeps and ends connections.
+def connection_truth() -> ConnectionTruth:
+    """Return the service that keeps what is known of connections true."""
+    return ConnectionTruth(session=db.session, alerts=alerts(), clock=shared_clock)
 
-    *make_client* makes its calls, the usual one without it.
-    """
+
+def token_custody(truth: ConnectionTruth) -> TokenCustody:
+    """Return the service that locks, opens and refreshes tokens."""
     world = outside()
-    truth = ConnectionTruth(session=db.session, alerts=alerts(), clock=shared_clock)
-    custody = TokenCustody(
+    return TokenCustody(
         session=db.session,
         oauth=world.oauth,
         cipher=world.cipher,
@@ -259,6 +260,15 @@ def xero_auth(make_client: ClientFactory | None = None) -> XeroAuthService:
         pause=time.sleep,
         owner=owner(),
     )
+
+
+def xero_auth(make_client: ClientFactory | None = None) -> XeroAuthService:
+    """Return the service that connects, keeps and ends connections.
+
+    *make_client* makes its calls, the usual one without it.
+    """
+    world, truth = outside(), connection_truth()
+    custody = token_custody(truth)
     leaving = Leaving(
         session=db.session,
         oauth=world.oauth,
