@@ -187,6 +187,7 @@ class TestRetryAfter:
         assert slowed.is_filed_once(waiting)
         assert slowed.world.faults.injected["429-minute"] == 1
 
+    @pytest.mark.fact(49)
     def test_the_next_call_follows_within_six_seconds_by_itself(
         self, filings: list[Filing], settings: Settings, rules: LimitRules
     ) -> None:

@@ -197,6 +197,7 @@ class TestTable:
         assert "data-tick" not in shown
         assert f"/clients/{rob.id}" in shown
 
+    @pytest.mark.fact(36)
     def test_a_page_past_the_end_is_the_last_page(
         self, browser: Browser, connection: XeroConnection
     ) -> None:
@@ -228,6 +229,7 @@ class TestTable:
         text = browser.get(opened(browser)).text
         assert "Every contact in Xero is already linked." in text
 
+    @pytest.mark.fact(76)
     def test_a_name_made_of_markup_is_text(
         self, browser: Browser, connection: XeroConnection
     ) -> None:
@@ -638,24 +640,6 @@ class TestReviewAndStart:
         assert "Undecided 1 · left out unless you decide." in text
         assert "This changes nothing in Xero." in text
         assert "Import 2 contacts" in text
-
-    def test_the_review_names_the_tags_that_ticked_contacts_bring(
-        self, browser: Browser, connection: XeroConnection
-    ) -> None:
-        ticked = factories.make_contact(
-            connection, name="Ada Ltd", groups=[{"id": "1", "name": "VAT"}]
-        )
-        factories.make_contact(connection, name="Bea Ltd", groups=[{"id": "2", "name": "VIP"}])
-        draft = opened(browser)
-        browser.post(
-            f"{draft}/ticks?type=",
-            {"shown": ticked.xero_contact_id, "ticked": ticked.xero_contact_id},
-            headers=SCRIPT,
-        )
-        text = re.sub(r"<[^>]+>", "", browser.get(f"{draft}/review").text)
-        assert "1, from contact groups: VAT" in text
-        assert "VIP" not in text
-        assert "Up to" not in text
 
     def test_nothing_selected_is_said(self, browser: Browser, new: XeroContact) -> None:
         text = browser.get(f"{opened(browser)}/review").text

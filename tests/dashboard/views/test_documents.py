@@ -213,6 +213,7 @@ class TestPage:
         assert answer.status_code == 303
         assert answer.headers["Location"] == f"/documents/{document.id}"
 
+    @pytest.mark.fact(52)
     def test_uploaded_is_never_shown_as_filed(
         self, browser: Browser, document: ClientDocument, session: Session
     ) -> None:
@@ -239,6 +240,7 @@ class TestPage:
     def test_an_empty_practice_is_told_what_to_do(self, browser: Browser) -> None:
         assert "No documents yet." in browser.get("/documents").text
 
+    @pytest.mark.fact(76)
     def test_markup_in_a_name_is_text(self, browser: Browser, practice: Practice) -> None:
         client = factories.make_client(practice, name="<img src=x onerror=alert(1)>")
         document = factories.make_document(client, file_name="<b>.pdf")

@@ -96,6 +96,7 @@ class TestMoments:
             say(NOW.replace(tzinfo=None), HERE)
 
 
+@pytest.mark.fact(77)
 class TestClockChange:
     def test_the_hour_that_happens_twice_is_told_apart(self) -> None:
         place = Place(LONDON, at("2026-10-25T12:00:00"))
@@ -142,6 +143,7 @@ class TestNumbers:
     def test_a_share_is_whole_and_never_rounded_up(self, value: float, words: str) -> None:
         assert filters.percent(value) == words
 
+    @pytest.mark.fact(78)
     @pytest.mark.parametrize(
         ("count", "words"),
         [
