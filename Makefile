@@ -38,7 +38,7 @@ bench: setup $(VENV)/.tests ## Measure the limits (half an hour), or what ARGS n
 pages: setup $(VENV)/.tests ## Look at every state of every page; ask Lighthouse and the Observatory
 	@$(PYTHON) -m tests.support.chromium
 	@$(PYTHON) -m tests.pages.judges
-	@$(PYTHON) -m pytest -n auto -p tests.pages.tally tests/pages $(ARGS)
+	@$(PYTHON) -m pytest -n auto -p tests.support.layers -p tests.pages.tally tests/pages $(ARGS)
 
 check: format types test ## Check formatting, lint and types, then run all tests
 

@@ -158,6 +158,23 @@ def retried(at: Office) -> Way:
     return Press(f"{DOCUMENTS}/retry", {"ticked": str(good.document.id)}, "Retry the document")
 
 
+@scene("Retry documents", "asked", stands_for_screen=True)
+def retry_asked(at: Office) -> Way:
+    client = at.linked_client()
+    stranger = at.add(Client(practice_id=at.id, name="Larkspur Studio", email=None))
+    for whose in (client, client, stranger):
+        kind = f"Paper of {whose.name}"
+        at.file(whose, kind, status=PushStatus.FAILED, cause=PushCause.XERO_DOWN, retry_count=3)
+    at.tell_of_pushes()
+    return f"{DOCUMENTS}/retry?cause={PushCause.XERO_DOWN}"
+
+
+@scene("Retry documents", "nothing left")
+def retry_nothing(at: Office) -> Way:
+    at.file(at.linked_client(), status=PushStatus.ASSOCIATED)
+    return f"{DOCUMENTS}/retry?cause={PushCause.XERO_DOWN}"
+
+
 @scene("Documents", "polls not answered", outside=Outside.SILENT)
 def silent(at: Office) -> Way:
     every_word(at)
@@ -205,7 +222,7 @@ def unconnected_one(at: Office) -> Way:
 @one("waiting")
 def waits(at: Office, client: Client) -> Filed:
     for kind in ("Accounts", "Receipt", "Payslip"):
-        at.file(client, kind, created_at=at.now - HOUR)
+        at.file(client, kind, document={"decided_at": at.now - HOUR})
     return at.file(client, lines=SENT[:1])
 
 

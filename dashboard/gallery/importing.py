@@ -82,7 +82,17 @@ def partly_read(at: Office) -> Way:
     said = run_sentences.no_answer(
         done=3800, next_at=at.now + 15 * MINUTE, time_zone=at.practice.time_zone
     )
-    return read_first(at, RunStatus.FAILED, done=3800, total=4312, error=said)
+    address = read_first(at, RunStatus.FAILED, done=3800, total=4312, error=said)
+    at.mirror()
+    return address
+
+
+@scene("Import", "nothing could be read")
+def nothing_read(at: Office) -> Way:
+    said = run_sentences.no_answer(
+        done=0, next_at=at.now + 15 * MINUTE, time_zone=at.practice.time_zone
+    )
+    return read_first(at, RunStatus.FAILED, error=said)
 
 
 @scene("Import", "ready", stands_for_screen=True)

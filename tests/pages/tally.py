@@ -1,4 +1,4 @@
-"""A pytest plug-in: tells how many states, looks, screens and facts a run has checked.
+"""A pytest plug-in: tells how many states, looks and screens a run has checked.
 
 Tests note what they checked by `record_property`, whichever worker runs them.
 """
@@ -35,9 +35,6 @@ class Tally:
             terminalreporter.write_line(line)
         if screens:
             terminalreporter.write_line(f"{len(screens)} screens with full marks by Lighthouse")
-        facts = sorted(self._noted["fact"], key=int)
-        if facts:
-            terminalreporter.write_line(f"{len(facts)} facts of the pages: {', '.join(facts)}")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -35,8 +35,6 @@ PICTURE: dict[str, Any] = {
     "full_page": True,
     "animations": "disabled",
 }
-# axe, nothing sideways, no content-policy report and nothing inline, a picture of each state.
-FACTS = (58, 60, 72, 84)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +53,7 @@ def desk(chromium: Browser) -> Iterator[Desk]:
         yield Desk(context, context.new_page(), watch)
 
 
+@pytest.mark.fact(58, 84)
 @pytest.mark.parametrize("slug", SCENES)
 def test_state_is_good_in_every_look(
     gallery: Gallery, desk: Desk, record_property: pytest.RecordProperty, slug: str
@@ -72,8 +71,6 @@ def test_state_is_good_in_every_look(
             page.screenshot(path=picture(slug, width, scheme), **PICTURE)
             record_property("look", f"{slug} {width} {scheme}")
     assert desk.watch.troubles == []
-    for fact in FACTS:
-        record_property("fact", fact)
 
 
 def look_over(page: Page, width: int, scheme: Scheme) -> None:

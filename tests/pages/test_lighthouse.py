@@ -17,6 +17,7 @@ SCREENS = [slug for slug, scene in SCENES.items() if scene.stands_for_screen]
 PARTS = 4
 
 
+@pytest.mark.fact(59)
 @pytest.mark.timeout(judges.JUDGE_SECONDS)
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_screen_has_full_marks(
