@@ -410,8 +410,12 @@ class TestCompare:
         text = unescape(browser.get(f"{address}?client_q=barrow").text)
         assert f"client={free.id}" in text
         assert "already linked to “Barrow Ltd”" in text
-        text = browser.get(f"{address}?client={free.id}").text
+        text = unescape(browser.get(f"{address}?client={taken.id}").text)
+        assert "Barrow Ltd is already linked to “Barrow Ltd”. Choose another client" in text
+        assert f'value="link {taken.id}"' not in text
+        text = unescape(browser.get(f"{address}?client={free.id}").text)
         assert f'value="link {free.id}"' in text
+        assert "Link to Barrow & Sons" in text
         one = new.xero_contact_id
         browser.post(f"{draft}/decisions/{one}", {f"decision-{one}": f"link {free.id}"})
         assert "Link to Barrow & Sons" in row(browser.get(f"{draft}?type=").text, new)
