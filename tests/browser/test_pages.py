@@ -34,6 +34,7 @@ PAGES = {
     "undo": "/sync-history/{run_id}/undo",
     "documents": "/documents",
     "documents needing attention": "/documents?tab=attention",
+    "retry documents": "/documents/retry?cause=refused",
     "filed document": "/documents/{filed_id}",
     "failed document": "/documents/{failed_id}",
     "received document": "/documents/{received_id}",

@@ -112,7 +112,7 @@ class TestBurst:
 
 class TestProcess:
     def test_an_idle_one_ends_at_once(self, running_worker: Running) -> None:
-        assert running_worker.stop() < 3
+        assert running_worker.stop() < 10
         assert running_worker.process.returncode == 0
 
     def test_a_job_that_listens_is_stopped_in_good_order(
@@ -121,7 +121,7 @@ class TestProcess:
         began = tmp_path / "began"
         queue.enqueue("tests.jobs.slow_jobs.listens", str(began))
         wait_for(began.exists)
-        assert running_worker.stop() < 5
+        assert running_worker.stop() < 10
         assert running_worker.process.returncode == 0
         assert began.read_text() == "stopped in good order"
         assert workers_alive() == 0
@@ -162,6 +162,6 @@ class TestProcess:
                     queue = JsonQueue(connection=revived)
                     queue.enqueue("tests.jobs.slow_jobs.writes", str(tmp_path / "done"))
                     wait_for((tmp_path / "done").exists)
-                    assert process.stop() < 3
+                    assert process.stop() < 10
         finally:
             server.stop()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
+from itertools import chain
 
-from rapidfuzz import fuzz
+from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
 
 from dashboard.rules.matching.collector import collector_off
@@ -30,29 +31,19 @@ SHORTEST_FUZZY = 5
 _SHORTEST_INITIALS = 3
 _MEANINGFUL_SHARE = 0.3
 _RESEMBLANCE = 65.0
-_PLACE_KEYS = frozenset("ao")
+# Kinds of weak keys that need no resemblance of names: an address, a name and its initials.
+_SURE_KEYS = frozenset("aoiw")
 
-_VOWELS = re.compile(r"[aeiouyhw]+")
-_DOUBLED = re.compile(r"(.)\1+")
-_SOUNDS = (
-    ("ph", "f"),
-    ("ck", "k"),
-    ("qu", "k"),
-    ("c", "k"),
-    ("z", "s"),
-    ("x", "ks"),
-    ("mac", "mc"),
-)
+_SAME_AGAIN = re.compile(r"(.)(?=\1)")
+_LETTERS = str.maketrans("cz", "ks")
+_CONSONANTS = str.maketrans("cz", "ks", "aeiouyhw")
 
 
 @lru_cache(maxsize=1 << 17)
 def skeleton(word: str) -> str:
     """Return the consonants of a word as they sound, the same for most of its misspellings."""
-    if not word:
-        return ""
-    for written, heard in _SOUNDS:
-        word = word.replace(written, heard)
-    return _DOUBLED.sub(r"\1", word[0] + _VOWELS.sub("", word[1:]))
+    word = word.replace("ph", "f").replace("ck", "k").replace("qu", "k").replace("x", "ks")
+    return _SAME_AGAIN.sub("", word[:1].translate(_LETTERS) + word[1:].translate(_CONSONANTS))
 
 
 class ClientIndex:
@@ -65,6 +56,7 @@ class ClientIndex:
         "_crowded",
         "_deletions",
         "_exact",
+        "_near",
         "_postings",
         "_weak",
         "bearers",
@@ -82,6 +74,7 @@ class ClientIndex:
         self._weak: dict[str, list[int]] = {}
         self._postings: dict[str, list[int]] = {}
         self._deletions: dict[str, list[str]] = {}
+        self._near: dict[str, list[str]] = {}
         for at, profile in enumerate(profiles):
             self._file(at, profile)
         # Two sets meet in the time of the smaller one; a list would be walked in full. How common
@@ -143,28 +136,38 @@ class ClientIndex:
         for key in weak_keys(contact, asking=True):
             block = self._weak.get(key, ())
             if len(block) <= WEAK_LIMIT:
-                (certain if key[0] in _PLACE_KEYS else likely).update(block)
+                (certain if key[0] in _SURE_KEYS else likely).update(block)
         for name in contact.names:
             self._by_words(name, likely)
         likely -= certain
-        certain.update(at for at in likely if _names_resemble(contact, self.profiles[at]))
+        certain.update(self._resembling(contact, likely))
         return certain
 
+    def _resembling(self, contact: Profile, among: Collection[int]) -> Iterator[int]:
+        """Yield those that are worth the time of a full comparison: a cheap look at whole names."""
+        named = [(at, name) for at in among for name in self.profiles[at].names]
+        joined = [name.joined for _, name in named]
+        sorted_joined = [name.sorted_joined for _, name in named]
+        for own in contact.names:
+            for wanted, theirs in ((own.joined, joined), (own.sorted_joined, sorted_joined)):
+                alike = process.extract(
+                    wanted, theirs, scorer=fuzz.ratio, score_cutoff=_RESEMBLANCE, limit=None
+                )
+                for _, _, place in alike:
+                    yield named[place][0]
+
     def _by_words(self, name: TidyName, found: set[int]) -> None:
-        words = sorted(set(name.words), key=self.lexicon.seen.__getitem__)
-        total = sum(self.lexicon.weight(word) for word in words)
-        for word in words:
-            postings = self._postings.get(word, ())
-            if self.lexicon.seen[word] <= WORD_LIMIT:
-                found.update(postings)
+        seen, weight = self.lexicon.seen, self.lexicon.weight
+        words = sorted(set(name.words), key=seen.__getitem__)
         known = [word for word in words if word in self._postings]
+        for word in known:
+            if seen[word] <= WORD_LIMIT:
+                found.update(self._postings[word])
         for first, second in zip(known, known[1:], strict=False):
             self._by_pair(first, second, found)
+        telling = sum(map(weight, words)) * _MEANINGFUL_SHARE
         for word in words:
-            if (
-                len(word) >= SHORTEST_FUZZY
-                and self.lexicon.weight(word) >= total * _MEANINGFUL_SHARE
-            ):
+            if len(word) >= SHORTEST_FUZZY and weight(word) >= telling:
                 self._by_neighbours(word, words, found)
 
     def _by_pair(self, first: str, second: str, found: set[int]) -> None:
@@ -191,27 +194,15 @@ class ClientIndex:
                     if len(both) <= PAIR_RESULT_LIMIT:
                         found.update(both)
 
-    def _neighbours(self, word: str) -> set[str]:
-        near: set[str] = set()
-        for cut in deletions(word):
-            near.update(self._deletions.get(cut, ()))
-        near.discard(word)
-        return {other for other in near if OSA.distance(word, other, score_cutoff=1) <= 1}
-
-
-def _names_resemble(one: Profile, other: Profile) -> bool:
-    """Return whether a full comparison is worth its time: a cheap look at whole names."""
-    for name in one.names:
-        for theirs in other.names:
-            if fuzz.ratio(name.joined, theirs.joined, score_cutoff=_RESEMBLANCE):
-                return True
-            if fuzz.ratio(name.sorted_joined, theirs.sorted_joined, score_cutoff=_RESEMBLANCE):
-                return True
-            if len(name.words) == 1 and name.joined == initials(theirs):
-                return True
-            if len(theirs.words) == 1 and theirs.joined == initials(name):
-                return True
-    return False
+    def _neighbours(self, word: str) -> list[str]:
+        """Return the words of the clients at one edit from *word*."""
+        near = self._near.get(word)
+        if near is None:
+            cuts = (self._deletions.get(cut, ()) for cut in deletions(word))
+            around = set(chain.from_iterable(cuts)) - {word}
+            near = [other for other in around if OSA.distance(word, other, score_cutoff=1) <= 1]
+            self._near[word] = near
+        return near
 
 
 def deletions(word: str) -> Iterator[str]:

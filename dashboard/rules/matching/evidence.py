@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 from math import log
 
 from rapidfuzz import fuzz
@@ -140,7 +140,8 @@ _CONFLICTS = frozenset(
 )  # fmt: skip
 
 
-_APART = frozenset({"none", "people", "kin"})
+# Names like these make two records one only beside a value that both hold.
+_APART = frozenset({"none", "people", "kin", "loose"})
 _CONTRADICTIONS = (_CONFLICTS - {"number_differ"}) | {
     "address_far", "mail_differ", "mail_differ_free", "namesakes", "phone_differ",
 }  # fmt: skip
@@ -154,26 +155,30 @@ def _best_names(
 ) -> tuple[NameFindings, tuple[TidyName, TidyName] | None]:
     if not contact.names or not client.names:
         return NameFindings(), None
-    best: tuple[float, NameFindings, tuple[TidyName, TidyName]] | None = None
-    for one, other in product(contact.names, client.names):
-        main = one is contact.names[0] and other is client.names[0]
-        if main and _both_people(contact, client):
-            found = compare_people(contact, client, index.lexicon, own)
-        elif main and _couple_and_person(contact, client):
-            found = compare_couple(contact, client)
-        else:
+    best = _legal_names(contact, client, index, own), (contact.names[0], client.names[0])
+    if len(contact.names) + len(client.names) > 2:  # noqa: PLR2004 - one each is the rule
+        most = points_of(best[0].amounts)
+        for one, other in islice(product(contact.names, client.names), 1, None):
             found = compare_names(one, other, index.lexicon, own)
-        if not main:
             found.add("trading_name")
-        points = points_of(found.amounts)
-        if best is None or points > best[0]:
-            best = (points, found, (one, other))
-    assert best is not None  # noqa: S101 - both sides have names
-    return best[1], best[2]
+            points = points_of(found.amounts)
+            if points > most:
+                most, best = points, (found, (one, other))
+    return best
+
+
+def _legal_names(contact: Profile, client: Profile, index: ClientIndex, own: int) -> NameFindings:
+    if _both_people(contact, client):
+        return compare_people(contact, client, index.lexicon, own)
+    if _couple_and_person(contact, client):
+        return compare_couple(contact, client)
+    return compare_names(contact.names[0], client.names[0], index.lexicon, own)
 
 
 def _couple_and_person(contact: Profile, client: Profile) -> bool:
-    return {contact.being, client.being} == {"couple", "person"}
+    if contact.being == "couple":
+        return client.being == "person"
+    return contact.being == "person" and client.being == "couple"
 
 
 def _both_people(contact: Profile, client: Profile) -> bool:

@@ -125,14 +125,15 @@ def _align(one: TidyName, other: TidyName, lexicon: Lexicon, own: int) -> _Align
     found = _Alignment()
     left_other = list(zip(other.words, other.spelt, strict=True))
     left_one: list[tuple[str, str]] = []
-    for both in zip(one.words, one.spelt, strict=True):
-        same = next((each for each in left_other if each[0] == both[0]), None)
-        if same is None:
-            left_one.append(both)
+    words = list(other.words)
+    for word, spelt in zip(one.words, one.spelt, strict=True):
+        if word not in words:
+            left_one.append((word, spelt))
             continue
-        left_other.remove(same)
-        found.matched += lexicon.weight(both[0])
-        found.pairs.append((both[1], same[1], "equal"))
+        at = words.index(word)
+        del words[at]
+        found.matched += lexicon.weight(word)
+        found.pairs.append((spelt, left_other.pop(at)[1], "equal"))
     if left_one and left_other:
         left_one = _align_joined(left_one, left_other, found, lexicon)
     for both in left_one:

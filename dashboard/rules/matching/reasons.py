@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from itertools import product
 
 from dashboard.rules.matching.contact_points import tidy_phone
@@ -51,9 +52,14 @@ def reasons(contact: Profile, client: Profile, evidence: Evidence) -> tuple[Reas
 def _points_by_topic(evidence: Evidence) -> dict[str, float]:
     sums: dict[str, float] = {}
     for name, amount in evidence.amounts.items():
-        topic = next((t for t, starts in _TOPICS.items() if name.startswith(starts)), "name")
+        topic = _topic(name)
         sums[topic] = sums.get(topic, 0.0) + POINTS.get(name, 0.0) * amount
     return {topic: points for topic, points in sums.items() if _is_worth_saying(topic, points)}
+
+
+@cache
+def _topic(finding: str) -> str:
+    return next((t for t, starts in _TOPICS.items() if finding.startswith(starts)), "name")
 
 
 def _is_worth_saying(topic: str, points: float) -> bool:

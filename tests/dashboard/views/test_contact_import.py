@@ -641,24 +641,6 @@ class TestReviewAndStart:
         assert "This changes nothing in Xero." in text
         assert "Import 2 contacts" in text
 
-    def test_the_review_names_the_tags_that_ticked_contacts_bring(
-        self, browser: Browser, connection: XeroConnection
-    ) -> None:
-        ticked = factories.make_contact(
-            connection, name="Ada Ltd", groups=[{"id": "1", "name": "VAT"}]
-        )
-        factories.make_contact(connection, name="Bea Ltd", groups=[{"id": "2", "name": "VIP"}])
-        draft = opened(browser)
-        browser.post(
-            f"{draft}/ticks?type=",
-            {"shown": ticked.xero_contact_id, "ticked": ticked.xero_contact_id},
-            headers=SCRIPT,
-        )
-        text = re.sub(r"<[^>]+>", "", browser.get(f"{draft}/review").text)
-        assert "1, from contact groups: VAT" in text
-        assert "VIP" not in text
-        assert "Up to" not in text
-
     def test_nothing_selected_is_said(self, browser: Browser, new: XeroContact) -> None:
         text = browser.get(f"{opened(browser)}/review").text
         assert "Nothing is selected." in text
