@@ -485,6 +485,7 @@ class TestAnAssociationThatGoesWrong:
         assert filing.is_filed_once(document_id)
         assert len(_uploads(filing)) == 1
 
+    @pytest.mark.fact(53)
     def test_a_refused_association_says_so_and_retry_repeats_only_that(
         self, filing: Filing
     ) -> None:

@@ -168,7 +168,7 @@ class TestTable:
         text = browser.get(opened(browser)).text
         assert "Exact match" in row(text, exact)
         assert "Same email" in row(text, exact)
-        assert "Link to Robert Smith" in row(text, exact)
+        assert "Link to <bdi>Robert Smith</bdi>" in row(text, exact)
         assert is_chosen(text, exact) == "link"
         assert "No client has this name" in row(text, new)
         assert is_chosen(text, new) == "create"
@@ -418,7 +418,7 @@ class TestCompare:
         assert "Link to Barrow & Sons" in text
         one = new.xero_contact_id
         browser.post(f"{draft}/decisions/{one}", {f"decision-{one}": f"link {free.id}"})
-        assert "Link to Barrow & Sons" in row(browser.get(f"{draft}?type=").text, new)
+        assert "Link to <bdi>Barrow & Sons</bdi>" in row(browser.get(f"{draft}?type=").text, new)
 
     def test_what_is_not_ours_is_not_found(
         self, browser: Browser, stranger: User, new: XeroContact
