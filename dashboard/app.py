@@ -14,14 +14,16 @@ from redis.retry import Retry
 from sqlalchemy import make_url
 from whitenoise import WhiteNoise
 
-from dashboard import cli, views
+from dashboard import cli, gallery, views
 from dashboard.assets import drop_stale_copies
 from dashboard.config import PROJECT, Settings
 from dashboard.database import db, prepare_engine
 from dashboard.extensions import babel, compress, csrf, htmx, limiter, login_manager, migrate
 
 IDLE_HOURS = 8
-REDIS_SECONDS = 2
+REDIS_SECONDS = 2.0
+# Somebody waits for the page while a worker is nudged; a nudge that is lost does no harm.
+NUDGE_SECONDS = 0.2
 DATABASE_SECONDS = 5
 
 
@@ -40,6 +42,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     _fill_extensions(app, settings)
     views.register(app)
     cli.register(app)
+    if settings.gallery:
+        gallery.register(app)
     drop_stale_copies(PROJECT / "static")
     app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]  # the documented way to wrap
         app.wsgi_app,
@@ -125,10 +129,15 @@ def _fill_extensions(app: Flask, settings: Settings) -> None:
     babel.init_app(app, locale_selector=views.locale, timezone_selector=views.time_zone)
     limiter.init_app(app)
     compress.init_app(app)
-    app.extensions["redis"] = Redis.from_url(
+    app.extensions["redis"] = _redis(settings, REDIS_SECONDS)
+    app.extensions["redis_for_nudges"] = _redis(settings, NUDGE_SECONDS)
+
+
+def _redis(settings: Settings, seconds: float) -> Redis:
+    return Redis.from_url(
         settings.redis_url,
-        socket_connect_timeout=REDIS_SECONDS,
-        socket_timeout=REDIS_SECONDS,
+        socket_connect_timeout=seconds,
+        socket_timeout=seconds,
         # Redis is a nudge and a limiter: when it is away, callers decide at once what to do.
         retry=Retry(NoBackoff(), 0),
     )

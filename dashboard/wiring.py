@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from threading import get_ident
 from typing import cast
 
@@ -23,7 +24,6 @@ from dashboard.config import Settings
 from dashboard.crypto import TokenCipher
 from dashboard.database import database_time, db
 from dashboard.mail import MailDoor
-from dashboard.secret import Secret
 from dashboard.services.alert_checks import AlertChecks
 from dashboard.services.alert_mail import AlertMailService
 from dashboard.services.alert_mail_writer import AlertMailWriter
@@ -36,13 +36,16 @@ from dashboard.services.connecting import Connecting
 from dashboard.services.connection_truth import ConnectionTruth
 from dashboard.services.consent import ConsentService
 from dashboard.services.consent_attempts import ConsentAttempts
+from dashboard.services.contact_twins import TwinVerdicts
 from dashboard.services.documents import DocumentService
 from dashboard.services.file_check import FileCheck
+from dashboard.services.group_choices import GroupChoices
 from dashboard.services.import_drafts import ImportDraftService
 from dashboard.services.key_checks import KeyChecks
 from dashboard.services.key_rotation import KeyRotation
 from dashboard.services.leaving import Leaving
 from dashboard.services.organisation_comparison import OrganisationComparison
+from dashboard.services.own_tags import OwnTags
 from dashboard.services.practices import PracticeService
 from dashboard.services.preferences import PreferenceService
 from dashboard.services.push_attention import PushAttention
@@ -51,11 +54,10 @@ from dashboard.services.token_custody import TokenCustody
 from dashboard.services.turn import nobody_waits
 from dashboard.services.virus_scan import ClamdScanner
 from dashboard.services.xero_auth import XeroAuthService
-from dashboard.services.xero_clients import ClientFactory
 from dashboard.services.xero_files import XeroFileService
 from dashboard.services.xero_sync import XeroSyncService
 from dashboard.storage import DocumentStore
-from dashboard.xero import Governor, Limits, Priority, Transport, XeroClient, XeroOAuth
+from dashboard.xero import Governor, Limits, Transport, XeroClient, XeroOAuth
 
 EXTENSION = "chase_xero"
 HASTY_SECONDS = 6.0
@@ -111,57 +113,6 @@ class Outside:
             on_exchange=self.notes.note,
         )
 
-    def make_client(
-        self,
-        *,
-        tenant_id: str,
-        access: Secret,
-        refresh_access: Callable[[], Secret],
-        priority: Priority,
-    ) -> XeroClient:
-        """Return the client of one organisation."""
-        return XeroClient(
-            self.transport,
-            tenant_id=tenant_id,
-            access=access,
-            refresh_access=refresh_access,
-            priority=priority,
-        )
-
-    def make_sending_client(
-        self,
-        *,
-        tenant_id: str,
-        access: Secret,
-        refresh_access: Callable[[], Secret],
-        priority: Priority,
-    ) -> XeroClient:
-        """Return a client of one organisation whose calls end within the lease of a push."""
-        return XeroClient(
-            self.sending_transport,
-            tenant_id=tenant_id,
-            access=access,
-            refresh_access=refresh_access,
-            priority=priority,
-        )
-
-    def make_hasty_client(
-        self,
-        *,
-        tenant_id: str,
-        access: Secret,
-        refresh_access: Callable[[], Secret],
-        priority: Priority,
-    ) -> XeroClient:
-        """Return a client of one organisation whose calls end within seconds."""
-        return XeroClient(
-            self.hasty_transport,
-            tenant_id=tenant_id,
-            access=access,
-            refresh_access=refresh_access,
-            priority=priority,
-        )
-
 
 def outside() -> Outside:
     """Return this process's connections to the world outside."""
@@ -184,6 +135,15 @@ def owner() -> str:
 def shared_clock() -> datetime:
     """Return the time that all machines share, whatever their own clocks say."""
     return database_time(db.session)
+
+
+def running_shared_clock() -> Callable[[], datetime]:
+    """Return a clock that keeps the time that all machines share without asking for it again.
+
+    For leases that are renewed while a call is in the air, when no transaction may be open.
+    """
+    ahead = shared_clock() - utcnow()
+    return lambda: utcnow() + ahead
 
 
 def alerts() -> AlertService:
@@ -243,14 +203,15 @@ def preferences() -> PreferenceService:
     )
 
 
-def xero_auth(make_client: ClientFactory | None = None) -> XeroAuthService:
-    """Return the service that connects, keeps and ends connections.
+def connection_truth() -> ConnectionTruth:
+    """Return the service that keeps what is known of connections true."""
+    return ConnectionTruth(session=db.session, alerts=alerts(), clock=shared_clock)
 
-    *make_client* makes its calls, the usual one without it.
-    """
+
+def token_custody(truth: ConnectionTruth) -> TokenCustody:
+    """Return the service that locks, opens and refreshes tokens."""
     world = outside()
-    truth = ConnectionTruth(session=db.session, alerts=alerts(), clock=shared_clock)
-    custody = TokenCustody(
+    return TokenCustody(
         session=db.session,
         oauth=world.oauth,
         cipher=world.cipher,
@@ -259,6 +220,15 @@ def xero_auth(make_client: ClientFactory | None = None) -> XeroAuthService:
         pause=time.sleep,
         owner=owner(),
     )
+
+
+def xero_auth(transport: Transport | None = None) -> XeroAuthService:
+    """Return the service that connects, keeps and ends connections.
+
+    Its calls go over *transport*, the usual one without it.
+    """
+    world, truth = outside(), connection_truth()
+    custody = token_custody(truth)
     leaving = Leaving(
         session=db.session,
         oauth=world.oauth,
@@ -278,7 +248,7 @@ def xero_auth(make_client: ClientFactory | None = None) -> XeroAuthService:
         connecting=connecting,
         leaving=leaving,
         comparison=OrganisationComparison(session=db.session),
-        make_client=world.make_hasty_client,
+        make_client=partial(XeroClient, world.hasty_transport),
         clock=utcnow,
     )
     meaning = AnswerMeaning(
@@ -296,7 +266,7 @@ def xero_auth(make_client: ClientFactory | None = None) -> XeroAuthService:
         consents=consents,
         meaning=meaning,
         leaving=leaving,
-        make_client=make_client or world.make_client,
+        make_client=partial(XeroClient, transport or world.transport),
         clock=shared_clock,
     )
 
@@ -341,6 +311,21 @@ def clients() -> ClientService:
     return ClientService(session=db.session, clock=utcnow)
 
 
+def twin_verdicts() -> TwinVerdicts:
+    """Return the service that takes a person's word about contacts that may be the same."""
+    return TwinVerdicts(session=db.session, clock=utcnow)
+
+
+def group_choices() -> GroupChoices:
+    """Return the service that keeps what contact groups shall become."""
+    return GroupChoices(session=db.session, clock=utcnow)
+
+
+def own_tags() -> OwnTags:
+    """Return the service for the practice's own tags on clients."""
+    return OwnTags(session=db.session)
+
+
 def documents() -> DocumentService:
     """Return the service that receives, accepts and rejects documents."""
     return DocumentService(
@@ -356,10 +341,10 @@ def xero_files() -> XeroFileService:
     clamd_url = settings().clamd_url
     return XeroFileService(
         session=db.session,
-        auth=xero_auth(outside().make_sending_client),
+        auth=xero_auth(outside().sending_transport),
         alerts=alerts(),
         store=outside().store,
-        clock=utcnow,
+        clock=running_shared_clock(),
         owner=owner(),
         reconcile_lag=settings().reconcile_lag,
         chance=random.random,

@@ -7,12 +7,12 @@ from uuid import UUID
 from dashboard import wiring
 from dashboard.queries import due
 from jobs.queue import poke
-from jobs.sweeping import sweep_for
+from jobs.sweeping import sweep_ahead, sweep_for
 
 
 def sweep() -> None:
     """Queue a sync for every practice that is due, and the imports that were left unfinished."""
-    sweep_for("contact-sync", due.practices_to_sync, at_front=True)
+    sweep_ahead("contact-sync", due.practices_to_sync)
     sweep_for("contact-import", due.imports_to_run)
 
 

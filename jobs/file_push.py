@@ -6,7 +6,7 @@ from uuid import UUID
 
 from dashboard import wiring
 from dashboard.queries import due
-from jobs.queue import poke
+from jobs.queue import poke, poke_later
 from jobs.sweeping import sweep_for
 
 SLICE_SECONDS = 20.0
@@ -19,5 +19,10 @@ def sweep() -> None:
 
 def push_practice(practice_id: str) -> None:
     """Take a practice's due documents through their steps for a while; then others have a turn."""
-    if wiring.xero_files().drain(UUID(practice_id), SLICE_SECONDS).more:
-        poke("file-push", practice_id)
+    practice = UUID(practice_id)
+    done = wiring.xero_files().drain(practice, SLICE_SECONDS)
+    if done.resumes_at is not None:
+        # A sweep would find it up to five seconds late, and of these Xero's minute has only sixty.
+        poke_later("file-push", {practice: done.resumes_at})
+    elif done.more:
+        poke("file-push", practice)

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from dashboard import wiring
 from dashboard.queries import due
-from jobs.sweeping import sweep_for
+from jobs.sweeping import sweep_ahead, sweep_for
 
 
 def sweep() -> None:
     """Queue a check for every connection whose hour is over, and an end for consents left open."""
-    sweep_for("health-check", due.connections_to_check, at_front=True)
+    sweep_ahead("health-check", due.connections_to_check)
     sweep_for("consent-return", due.consents_to_give_back)
 
 
@@ -21,5 +21,5 @@ def give_back_consent(attempt_id: str) -> None:
 
 
 def check_connection(connection_id: str) -> None:
-    """Find out whether one connection works."""
-    wiring.xero_auth().check_health(UUID(connection_id))
+    """Find out whether one connection works, unless somebody did so since it was named."""
+    wiring.xero_auth().check_if_due(UUID(connection_id))

@@ -1,9 +1,14 @@
-"""The only door to RQ: one queue, JSON, and a poke that may fail without harm."""
+"""The only door to RQ: one queue, JSON, and a poke that may fail without harm.
+
+A poke for later is a kind, an id and a moment in one sorted set; the scheduler looks there every
+second. Setting it twice moves it, and losing it costs one sweep.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,6 +26,7 @@ from dashboard.clock import utcnow
 logger = logging.getLogger(__name__)
 
 QUEUE_NAME = "chase"
+LATER_KEY = "chase:poked-later"
 JOB_SECONDS = 120
 # Comparing 100,000 contacts with as many clients takes minutes on a small machine.
 LONG_JOB_SECONDS = 900
@@ -64,10 +70,10 @@ class JsonQueue(Queue):
 def poke(kind: str, id: UUID | str) -> bool:
     """Ask a worker to look after *id*; return whether the nudge lies in the queue.
 
-    Never raises because of Redis: the row that the caller committed is found by the next sweep.
-    Call it after the commit, never before.
+    Never raises because of Redis, and does not wait for one that hangs: the row that the caller
+    committed is found by the next sweep. Call it after the commit, never before.
     """
-    return poke_all(kind, [id]) == 1
+    return _poked(_redis("redis_for_nudges"), kind, [str(id)], at_front=False) == 1
 
 
 def poke_all(kind: str, ids: Iterable[UUID | str], *, at_front: bool = False) -> int:
@@ -78,19 +84,38 @@ def poke_all(kind: str, ids: Iterable[UUID | str], *, at_front: bool = False) ->
     database.
     """
     wanted = [str(id) for id in ids]
-    if not wanted:
-        return 0
+    return _poked(_redis(), kind, wanted, at_front=at_front) if wanted else 0
+
+
+def poke_later(kind: str, turns: Mapping[UUID, datetime]) -> None:
+    """Let each id be poked at the moment of its turn, never before; the last word on it counts.
+
+    Never raises because of Redis, as with `poke`.
+    """
+    if not turns:
+        return
+    moments = {f"{kind}:{id}": turn.timestamp() for id, turn in turns.items()}
     try:
-        _enqueue_missing(_redis(), kind, wanted, at_front)
+        _redis().zadd(LATER_KEY, moments)
     except redis.RedisError as problem:
-        logger.warning(
-            "Redis did not take %s pokes of kind %s (%s); the sweeps will find the rows",
-            len(wanted),
-            kind,
-            type(problem).__name__,
-        )
-        return 0
-    return len(wanted)
+        _log_not_taken(kind, len(turns), problem)
+
+
+def poke_whose_turn_came(connection: redis.Redis, now: datetime) -> None:
+    """Queue what was to be poked later and whose moment has come; raises `redis.RedisError`.
+
+    Whoever dies in the middle loses these pokes, and the next sweep makes them anew.
+    """
+    with connection.pipeline() as pipeline:
+        pipeline.zrangebyscore(LATER_KEY, "-inf", now.timestamp())
+        pipeline.zremrangebyscore(LATER_KEY, "-inf", now.timestamp())
+        taken: list[bytes] = pipeline.execute()[0]
+    by_kind: defaultdict[str, list[str]] = defaultdict(list)
+    for entry in taken:
+        kind, _, id = entry.decode().partition(":")
+        by_kind[kind].append(id)
+    for kind, ids in by_kind.items():
+        _enqueue_missing(connection, kind, ids, at_front=True)
 
 
 def others_wait() -> bool:
@@ -111,6 +136,24 @@ def workers_alive(now: datetime | None = None) -> int:
             pipeline.hmget(key, "last_heartbeat", "state")
         signs: list[tuple[bytes | None, bytes | None]] = pipeline.execute()
     return sum(1 for beat, state in signs if beat is not None and _is_alive(beat, state, moment))
+
+
+def _log_not_taken(kind: str, count: int, problem: redis.RedisError) -> None:
+    logger.warning(
+        "Redis did not take %s pokes of kind %s (%s); the sweeps will find the rows",
+        count,
+        kind,
+        type(problem).__name__,
+    )
+
+
+def _poked(connection: redis.Redis, kind: str, wanted: list[str], *, at_front: bool) -> int:
+    try:
+        _enqueue_missing(connection, kind, wanted, at_front)
+    except redis.RedisError as problem:
+        _log_not_taken(kind, len(wanted), problem)
+        return 0
+    return len(wanted)
 
 
 def _enqueue_missing(connection: redis.Redis, kind: str, ids: list[str], at_front: bool) -> None:
@@ -174,6 +217,6 @@ def _is_alive(beat: bytes, state: bytes | None, now: datetime) -> bool:
     return (now - utcparse(beat.decode())).total_seconds() <= longest
 
 
-def _redis() -> redis.Redis:
-    connection: redis.Redis = current_app.extensions["redis"]
+def _redis(name: str = "redis") -> redis.Redis:
+    connection: redis.Redis = current_app.extensions[name]
     return connection

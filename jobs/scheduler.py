@@ -1,5 +1,7 @@
 """`flask scheduler`: keeps the timetable in Redis and rings each sweep when its time has come.
 
+It also gives the pokes that a sweep set for later.
+
 Several may run: a lock in Redis lets one at a time look at the timetable, and when that one is
 killed another follows within seconds.
 """
@@ -10,6 +12,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from datetime import timedelta
 from threading import Event
 from types import FrameType
@@ -23,7 +26,7 @@ from rq_scheduler import Scheduler
 
 from dashboard.clock import utcnow
 from jobs import timetable
-from jobs.queue import QUEUE_NAME, JsonJob, JsonQueue
+from jobs.queue import QUEUE_NAME, JsonJob, JsonQueue, poke_whose_turn_came
 from jobs.timetable import SWEEP_TIMEOUT_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -68,12 +71,13 @@ class SweepScheduler(Scheduler):  # type: ignore[misc]  # the library has no typ
             if written:
                 logger.info("the timetable has %s new rows", len(written))
             self.enqueue_jobs()
+            poke_whose_turn_came(self.connection, utcnow())
         finally:
             self.remove_lock()
         return True
 
     def serve(self, leaving: Event) -> None:
-        """Tick every second until *leaving* is set, through any loss of Redis."""
+        """Tick once in each second until *leaving* is set, through any loss of Redis."""
         failures = 0
         while not leaving.is_set():
             try:
@@ -87,7 +91,7 @@ class SweepScheduler(Scheduler):  # type: ignore[misc]  # the library has no typ
             if failures:
                 logger.info("Redis answers again")
                 failures = 0
-            leaving.wait(TICK_SECONDS)
+            leaving.wait(_until_half_past(time.time()))
 
     def enqueue_job(self, job: JsonJob) -> None:
         """Queue *job*, unless its last turn is not over yet; set its next time in any case."""
@@ -119,6 +123,15 @@ class SweepScheduler(Scheduler):  # type: ignore[misc]  # the library has no typ
             return False
         # A killed worker leaves its sweep "started"; after the sweep's time-out nobody runs it.
         return utcnow() - job.started_at < timedelta(seconds=SWEEP_TIMEOUT_SECONDS)
+
+
+def _until_half_past(seconds: float) -> float:
+    """Return how long to wait at *seconds* for the middle of a second.
+
+    Turns come at whole seconds. Looked for between them, a tick that is a little early or late
+    never lets two seconds' turns go at once.
+    """
+    return TICK_SECONDS - (seconds + TICK_SECONDS / 2) % TICK_SECONDS
 
 
 def run(app: Flask) -> None:

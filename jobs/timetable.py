@@ -2,7 +2,8 @@
 
 The periods people know (tokens every 25 minutes, contacts every 15, failed pushes every 5, health
 every hour) are due times of each practice in the database, spread so that ten thousand practices
-never come at once. A sweep only asks whose time has come, so it can run often.
+never come at once. A sweep only asks whose time has come, so it can run often; for what comes to
+every practice it asks a little ahead, and each is poked at the second of its own turn.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from rq.exceptions import NoSuchJobError
 from rq_scheduler import Scheduler
 
 SWEEP_TIMEOUT_SECONDS = 10
+CLOCK_SWEEP_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +27,13 @@ class Sweep:
     seconds: int
 
 
-# What comes to every practice by the clock is looked for every second: looked for less often, all
-# that came due in between would call Xero in one and the same second.
 TIMETABLE = (
     Sweep("xero-token-refresh", "jobs.token_refresh.sweep", 10),
-    Sweep("xero-contact-sync", "jobs.contact_sync.sweep", 1),
+    Sweep("xero-contact-sync", "jobs.contact_sync.sweep", CLOCK_SWEEP_SECONDS),
     Sweep("xero-file-push", "jobs.file_push.sweep", 5),
     Sweep("xero-file-retry", "jobs.file_retry.sweep", 10),
     Sweep("xero-file-check", "jobs.file_check.sweep", 30),
-    Sweep("xero-health-check", "jobs.health_check.sweep", 1),
+    Sweep("xero-health-check", "jobs.health_check.sweep", CLOCK_SWEEP_SECONDS),
     Sweep("alert-check", "jobs.alert_check.sweep", 30),
     Sweep("alert-mail", "jobs.alert_mail.sweep", 10),
 )

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from argon2 import PasswordHasher
+from sqlalchemy import insert
 
 from dashboard.clock import utcnow
 from dashboard.database import db
@@ -16,15 +17,19 @@ from dashboard.models import (
     Client,
     ClientDocument,
     ConnectionStatus,
+    ContactTwins,
     DocumentStatus,
     Practice,
     Role,
     ScanStatus,
+    Tag,
+    TagSource,
     User,
     XeroConnection,
     XeroContact,
     XeroContactMapping,
     XeroFilePush,
+    client_tags,
 )
 
 PASSWORD = "a long enough password"
@@ -62,6 +67,18 @@ def make_user(practice: Practice, **values: Any) -> User:
 def make_client(practice: Practice, **values: Any) -> Client:
     """Return a stored client of *practice*."""
     return _saved(Client(practice_id=practice.id, **{"name": "Ada Ltd", **values}))
+
+
+def make_tag(practice: Practice, name: str, **values: Any) -> Tag:
+    """Return a stored tag, one of the practice's own unless *values* say otherwise."""
+    return _saved(Tag(practice_id=practice.id, name=name, **{"source": TagSource.OWN, **values}))
+
+
+def put_tag(tag: Tag, *clients: Client) -> None:
+    """Give clients a tag."""
+    rows = [{"client_id": client.id, "tag_id": tag.id} for client in clients]
+    db.session.execute(insert(client_tags), rows)
+    db.session.commit()
 
 
 def make_connection(practice: Practice, **values: Any) -> XeroConnection:
@@ -105,6 +122,21 @@ def make_contact(connection: XeroConnection, **values: Any) -> XeroContact:
             practice_id=connection.practice_id,
             xero_connection_id=connection.id,
             **{**given, **values},
+        )
+    )
+
+
+def make_twins(connection: XeroConnection, one: XeroContact, other: XeroContact) -> ContactTwins:
+    """Store that two contacts may be the same one."""
+    first, second = sorted((one.xero_contact_id, other.xero_contact_id))
+    return _saved(
+        ContactTwins(
+            practice_id=connection.practice_id,
+            xero_connection_id=connection.id,
+            first_contact_id=first,
+            second_contact_id=second,
+            score=800,
+            reasons=["Same email."],
         )
     )
 

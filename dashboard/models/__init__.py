@@ -7,7 +7,7 @@ that migrations see them. Read `xero_file_push.py` first: it shows how leases an
 """
 
 from dashboard.models.alert import Alert, AlertCause, AlertMail
-from dashboard.models.client import Client, Tag, TagSource, client_tags
+from dashboard.models.client import Client, GroupChoice, Tag, TagSource, client_tags
 from dashboard.models.document import ClientDocument, DocumentStatus, ScanStatus
 from dashboard.models.key_check import KeyCheck
 from dashboard.models.practice import Practice, PracticeSalt, Role, User
@@ -43,6 +43,7 @@ __all__ = [
     "ContactTwins",
     "DocumentStatus",
     "DraftDecision",
+    "GroupChoice",
     "ImportDraft",
     "ItemOutcome",
     "KeyCheck",

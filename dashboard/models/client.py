@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -36,6 +37,23 @@ class Tag(Identified, Timestamped, Base):
     name: Mapped[str] = mapped_column(Short)
     source: Mapped[TagSource] = mapped_column(words(TagSource), default=TagSource.OWN)
     xero_group_id: Mapped[str | None] = mapped_column(Short)
+
+
+class GroupChoice(Base):
+    """What the practice wants a contact group to be, other than a tag of the group's own name.
+
+    `tag_name` is the tag's name, None for a group that becomes no tag.
+    """
+
+    __tablename__ = "group_choices"
+
+    practice_id: Mapped[UUID] = mapped_column(
+        ForeignKey("practices.id", ondelete="CASCADE"), primary_key=True
+    )
+    xero_group_id: Mapped[str] = mapped_column(Short, primary_key=True)
+    tag_name: Mapped[str | None] = mapped_column(Short)
+    decided_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
+    decided_at: Mapped[datetime]
 
 
 class Client(Identified, Timestamped, Base):

@@ -67,7 +67,8 @@ class XeroContact(Identified, Base):
 class ContactTwins(Identified, Base):
     """Two contacts of one organisation that may be the same, and why: shown, never merged.
 
-    `score` is in thousandths.
+    `score` is in thousandths. `apart_at` is when a person said that they are not the same: such a
+    pair is kept, so that it is never shown again.
     """
 
     __tablename__ = "contact_twins"
@@ -90,6 +91,9 @@ class ContactTwins(Identified, Base):
     second_contact_id: Mapped[str] = mapped_column(Short)
     score: Mapped[int]
     reasons: Mapped[list[Any]]
+    apart_at: Mapped[datetime | None]
+    # Not a foreign key: SQLite could never drop the column again.
+    apart_by_id: Mapped[UUID | None]
 
 
 class MatchFile(Base):

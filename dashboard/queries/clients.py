@@ -8,23 +8,20 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, or_, select, tuple_
 
 from dashboard.database import AnySession
 from dashboard.models import (
     Client,
-    ClientDocument,
-    ConnectionStatus,
-    PushStatus,
     Tag,
     TagSource,
     XeroConnection,
     XeroContact,
     XeroContactMapping,
-    XeroFilePush,
     client_tags,
 )
-from dashboard.queries.documents import clients_needing_attention, needing_attention
+from dashboard.queries import documents
+from dashboard.queries.document_states import Shown, shown_connection
 from dashboard.queries.keyset import Cursor, after_name
 from dashboard.rules.client_fields import FIELDS, main_phone
 
@@ -64,12 +61,11 @@ class LinkedContact:
 
 
 @dataclass(frozen=True, slots=True)
-class ClientRow:
-    """A client in the list.
+class PlainClient:
+    """A client's own fields and its contact.
 
     `xero_contact_id` and `contact` speak of the current connection only: links of an organisation
-    that the practice left are not shown. `documents_needing_attention` is what the list of
-    documents counts under "Needs attention" for this client.
+    that the practice left are not shown.
     """
 
     id: UUID
@@ -79,11 +75,21 @@ class ClientRow:
     company_number: str | None
     tax_number: str | None
     xero_contact_id: str | None
-    tags: tuple[TagRow, ...]
     contact: LinkedContact | None
-    documents_needing_attention: int
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRow(PlainClient):
+    """A client in the list.
+
+    `documents_needing_attention` is what the list of documents counts under "Needs attention" for
+    this client.
+    """
+
+    tags: tuple[TagRow, ...]
+    documents_needing_attention: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +107,25 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class ClientDetail:
-    """One client, with how it differs from its contact and how many documents are filed."""
+    """One client, with how it differs from its contact and how many documents are filed.
+
+    `other_tags` are the practice's own tags that it does not have.
+    """
 
     client: ClientRow
     differences: tuple[Difference, ...]
     documents: int
     documents_filed: int
+    other_tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedClient:
+    """A client to choose from a list."""
+
+    id: UUID
+    name: str
+    email: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +137,7 @@ class ClientPage:
     total: int
 
 
-def page(
+def page(  # noqa: PLR0913 - what a list can be asked, each by its name
     session: AnySession,
     practice_id: UUID,
     *,
@@ -129,58 +148,68 @@ def page(
     attention: bool = False,
     limit: int = 50,
     cursor: Cursor | None = None,
+    shown: Shown | None = None,
 ) -> ClientPage:
-    """Return one page of clients by name; six or seven queries, however many rows.
+    """Return one page of clients by name; five queries, however many rows.
 
-    Each word of `q` is looked for in name and e-mail, `tag` is a tag's name, `linked` whether the
+    Here and below, *shown* saves the first query where the connection has been read already. Each
+    word of `q` is looked for in name and e-mail, `tag` is a tag's name, `linked` whether the
     client has a Xero contact; `archived` leaves those whose contact was archived or erased, and
     `attention` those with a document that needs a person. Raises `UnknownCursor` for a cursor that
     was not made here.
     """
-    connection_id = _connection_shown(session, practice_id)
-    wanted = _wanted(practice_id, connection_id, q, tag, linked)
+    seen = shown or shown_connection(session, practice_id)
+    wanted = _wanted(practice_id, seen.id, q, tag, linked)
     if archived:
-        wanted.append(Client.id.in_(_with_lost_contacts(connection_id)))
+        wanted.append(Client.id.in_(_with_lost_contacts(seen.id)))
     if attention:
-        wanted.append(Client.id.in_(clients_needing_attention(session, practice_id)))
+        wanted.append(Client.id.in_(documents.clients_needing_attention(practice_id, seen)))
     total = session.scalar(select(func.count()).select_from(Client).where(*wanted))
-    statement = _rows(connection_id).where(*wanted).order_by(Client.name, Client.id)
+    statement = _rows(seen.id).where(*wanted).order_by(Client.name, Client.id)
     if cursor is not None:
-        seen = after_name(cursor)
-        statement = statement.where(tuple_(Client.name, Client.id) > tuple_(*seen))
+        last_seen = after_name(cursor)
+        statement = statement.where(tuple_(Client.name, Client.id) > tuple_(*last_seen))
     found = session.execute(statement.limit(limit + 1)).all()
-    shown = found[:limit]
-    last = shown[-1].Client if len(found) > limit else None
+    chosen = found[:limit]
+    last = chosen[-1].Client if len(found) > limit else None
+    ids = [row.Client.id for row in chosen]
+    tagged = _tags_of(session, ids)
+    attention_of = documents.needing_attention(session, practice_id, ids, shown=seen)
     return ClientPage(
-        rows=_client_rows(session, practice_id, shown),
+        rows=tuple(
+            _client_row(
+                row, tuple(tagged.get(row.Client.id, ())), attention_of.get(row.Client.id, 0)
+            )
+            for row in chosen
+        ),
         next_cursor={"name": last.name, "id": str(last.id)} if last else None,
         total=total or 0,
     )
 
 
-def one(session: AnySession, practice_id: UUID, client_id: UUID) -> ClientDetail | None:
-    """Return one client of the practice, or None: another practice's client is not found."""
-    connection_id = _connection_shown(session, practice_id)
-    found = session.execute(
-        _rows(connection_id).where(Client.practice_id == practice_id, Client.id == client_id)
-    ).all()
-    if not found:
+def one(
+    session: AnySession, practice_id: UUID, client_id: UUID, *, shown: Shown | None = None
+) -> ClientDetail | None:
+    """Return one client of the practice, or None: another practice's client is not found.
+
+    Four queries.
+    """
+    seen = shown or shown_connection(session, practice_id)
+    found = _found(session, practice_id, client_id, seen)
+    if found is None:
         return None
-    client = _client_rows(session, practice_id, found)[0]
-    documents, filed = session.execute(
-        select(func.count(), func.count(XeroFilePush.id))
-        .select_from(ClientDocument)
-        .outerjoin(
-            XeroFilePush,
-            and_(
-                XeroFilePush.document_id == ClientDocument.id,
-                XeroFilePush.xero_connection_id == connection_id,
-                XeroFilePush.status == PushStatus.ASSOCIATED,
-            ),
-        )
-        .where(ClientDocument.client_id == client_id)
-    ).one()
-    return ClientDetail(client, _differences(client), documents, filed)
+    counts = documents.counts(session, practice_id, client_id=client_id, shown=seen)
+    held, others = _tags_of_one(session, practice_id, client_id)
+    client = _client_row(found, held, counts.attention)
+    return ClientDetail(client, _differences(client), counts.all, counts.filed, others)
+
+
+def plain(
+    session: AnySession, practice_id: UUID, client_id: UUID, *, shown: Shown
+) -> PlainClient | None:
+    """Return the fields and the contact of one client of the practice, or None; one query."""
+    found = _found(session, practice_id, client_id, shown)
+    return PlainClient(**_plain_fields(found)) if found else None
 
 
 def tags(session: AnySession, practice_id: UUID) -> tuple[TagRow, ...]:
@@ -193,30 +222,19 @@ def tags(session: AnySession, practice_id: UUID) -> tuple[TagRow, ...]:
 
 def names(
     session: AnySession, practice_id: UUID, q: str = "", *, limit: int = 20
-) -> tuple[tuple[UUID, str], ...]:
-    """Return (id, name) of clients whose name or e-mail holds *q*, for choosing one; one query."""
+) -> tuple[NamedClient, ...]:
+    """Return clients whose name or e-mail holds *q*, for choosing one; one query."""
     found = session.execute(
-        select(Client.id, Client.name)
+        select(Client.id, Client.name, Client.email)
         .where(Client.practice_id == practice_id, *_found_by(q))
         .order_by(Client.name, Client.id)
         .limit(limit)
     )
-    return tuple((client_id, name) for client_id, name in found)
-
-
-def _connection_shown(session: AnySession, practice_id: UUID) -> UUID | None:
-    """Return the current connection; without one the last, whose links are kept."""
-    is_old = XeroConnection.status == ConnectionStatus.DISCONNECTED
-    return session.scalar(
-        select(XeroConnection.id)
-        .where(XeroConnection.practice_id == practice_id)
-        .order_by(is_old, XeroConnection.disconnected_at.desc(), XeroConnection.created_at.desc())
-        .limit(1)
-    )
+    return tuple(NamedClient(*row) for row in found)
 
 
 def _wanted(
-    practice_id: UUID, connection_id: UUID | None, q: str, tag: str, linked: bool | None
+    practice_id: UUID, connection_id: UUID, q: str, tag: str, linked: bool | None
 ) -> list[ColumnElement[bool]]:
     conditions = [Client.practice_id == practice_id, *_found_by(q)]
     if tag:
@@ -231,7 +249,7 @@ def _wanted(
     return conditions
 
 
-def _with_lost_contacts(connection_id: UUID | None) -> Select[UUID]:
+def _with_lost_contacts(connection_id: UUID) -> Select[UUID]:
     return (
         select(XeroContactMapping.client_id)
         .join(
@@ -258,7 +276,7 @@ def _found_by(q: str) -> list[ColumnElement[bool]]:
     ]
 
 
-def _rows(connection_id: UUID | None) -> AnySelect:
+def _rows(connection_id: UUID) -> AnySelect:
     return (
         select(Client, XeroContactMapping, XeroContact, XeroConnection.last_sync_at)
         .outerjoin(
@@ -280,18 +298,6 @@ def _rows(connection_id: UUID | None) -> AnySelect:
     )
 
 
-def _client_rows(
-    session: AnySession, practice_id: UUID, found: Collection[AnyRow]
-) -> tuple[ClientRow, ...]:
-    ids = [row.Client.id for row in found]
-    tagged = _tags_of(session, ids)
-    attention = needing_attention(session, practice_id, ids)
-    return tuple(
-        _client_row(row, tuple(tagged.get(row.Client.id, ())), attention.get(row.Client.id, 0))
-        for row in found
-    )
-
-
 def _tags_of(session: AnySession, client_ids: Collection[UUID]) -> dict[UUID, list[TagRow]]:
     found = session.execute(
         select(client_tags.c.client_id, Tag.name, Tag.source)
@@ -305,23 +311,40 @@ def _tags_of(session: AnySession, client_ids: Collection[UUID]) -> dict[UUID, li
     return tagged
 
 
+def _tags_of_one(
+    session: AnySession, practice_id: UUID, client_id: UUID
+) -> tuple[tuple[TagRow, ...], tuple[str, ...]]:
+    """Return a client's tags, and the names of the practice's own tags that it has not."""
+    has = exists().where(client_tags.c.client_id == client_id, client_tags.c.tag_id == Tag.id)
+    found = session.execute(
+        select(Tag.name, Tag.source, has)
+        .where(Tag.practice_id == practice_id, or_(has, Tag.source == TagSource.OWN))
+        .order_by(Tag.name)
+    ).all()
+    held = tuple(
+        TagRow(name, source == TagSource.XERO) for name, source, is_held in found if is_held
+    )
+    return held, tuple(name for name, _, is_held in found if not is_held)
+
+
+def _found(session: AnySession, practice_id: UUID, client_id: UUID, seen: Shown) -> AnyRow | None:
+    mine = (Client.practice_id == practice_id, Client.id == client_id)
+    return session.execute(_rows(seen.id).where(*mine)).first()
+
+
 def _client_row(row: AnyRow, tagged: tuple[TagRow, ...], attention: int) -> ClientRow:
+    return ClientRow(**_plain_fields(row), tags=tagged, documents_needing_attention=attention)
+
+
+def _plain_fields(row: AnyRow) -> dict[str, Any]:
     client: Client = row.Client
     contact = _linked_contact(row)
-    return ClientRow(
-        id=client.id,
-        name=client.name,
-        email=client.email,
-        phone=client.phone,
-        company_number=client.company_number,
-        tax_number=client.tax_number,
-        xero_contact_id=contact.xero_contact_id if contact else None,
-        tags=tagged,
-        contact=contact,
-        documents_needing_attention=attention,
-        created_at=client.created_at,
-        updated_at=client.updated_at,
-    )
+    own = ("id", *FIELDS, "created_at", "updated_at")
+    return {
+        **{name: getattr(client, name) for name in own},
+        "xero_contact_id": contact.xero_contact_id if contact else None,
+        "contact": contact,
+    }
 
 
 def _linked_contact(row: AnyRow) -> LinkedContact | None:

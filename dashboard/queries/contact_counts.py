@@ -13,7 +13,14 @@ from typing import Any
 from sqlalchemy import and_, case, func, literal, select, true
 
 from dashboard.database import AnySession
-from dashboard.models import DraftDecision, Tag, TagSource, XeroConnection, XeroContact
+from dashboard.models import (
+    DraftDecision,
+    GroupChoice,
+    Tag,
+    TagSource,
+    XeroConnection,
+    XeroContact,
+)
 from dashboard.models.contact_standing import fits, group_elements
 from dashboard.queries.import_places import Where, place_of
 from dashboard.rules.preview_filter import PreviewFilter
@@ -57,6 +64,18 @@ class Group:
 
     name: str
     contacts: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupToCome:
+    """A contact group that is no tag yet, and what it is to be called as one.
+
+    `tag_name` is the group's own `name` unless somebody chose another, None if it was left out.
+    """
+
+    id: str
+    name: str
+    tag_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +173,11 @@ def groups(session: AnySession, where: Where) -> tuple[Group, ...]:
     return tuple(Group(name, members[name]) for name in sorted(members))
 
 
-def tags_to_come(session: AnySession, where: Where) -> tuple[str, ...]:
+def groups_to_come(session: AnySession, where: Where) -> tuple[GroupToCome, ...]:
     """Return the groups of ticked contacts that an import would make new tags of, by name.
 
-    A tag follows its group by id, so that a group which was renamed in Xero is nothing new.
+    Those that somebody left out are among them. A tag follows its group by id, so that a group
+    which was renamed in Xero is nothing new.
     """
     place = place_of(session, where)
     if place is None:
@@ -190,13 +210,28 @@ def tags_to_come(session: AnySession, where: Where) -> tuple[str, ...]:
     )
     # A contact that was read before a group was renamed still has the old name.
     one_name = func.min(members.c.name)
-    found = session.scalars(
-        select(one_name)
+    found = session.execute(
+        select(
+            members.c.group_id,
+            one_name,
+            func.max(GroupChoice.tag_name),
+            func.count(GroupChoice.xero_group_id),
+        )
+        .outerjoin(
+            GroupChoice,
+            and_(
+                GroupChoice.practice_id == practice_id.scalar_subquery(),
+                GroupChoice.xero_group_id == members.c.group_id,
+            ),
+        )
         .where(members.c.group_id.not_in(known))
         .group_by(members.c.group_id)
         .order_by(one_name)
     )
-    return tuple(found)
+    return tuple(
+        GroupToCome(group_id, name, chosen if is_chosen else name)
+        for group_id, name, chosen, is_chosen in found
+    )
 
 
 def _counts(kinds: Iterable[Any]) -> Counts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -13,6 +14,7 @@ from dashboard.models import (
     Client,
     ConnectionStatus,
     ContactTwins,
+    User,
     XeroConnection,
     XeroContact,
     XeroContactMapping,
@@ -34,26 +36,35 @@ class Twin:
 
 @dataclass(frozen=True, slots=True)
 class TwinRow:
-    """Two contacts that may be the same; `reasons` are sentences, `score` is 0 to 1."""
+    """Two contacts that may be the same; `reasons` are sentences, `score` is 0 to 1.
+
+    `apart_at` is when somebody, `apart_by`, said that they are not the same.
+    """
 
     first: Twin
     second: Twin
     reasons: tuple[str, ...]
     score: float
+    apart_at: datetime | None = None
+    apart_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TwinPage:
-    """The likeliest pairs, and how many there are in all."""
+    """The likeliest pairs of those asked for, and how many there are of both kinds."""
 
     rows: tuple[TwinRow, ...]
-    total: int
+    same: int
+    apart: int
 
 
-def page(session: AnySession, practice_id: UUID, *, limit: int = 200) -> TwinPage:
+def page(
+    session: AnySession, practice_id: UUID, *, apart: bool = False, limit: int = 200
+) -> TwinPage:
     """Return the likeliest pairs of the current connection; two queries.
 
-    Pairs of which one was archived since are not shown.
+    With *apart* those that somebody told apart. Pairs of which one was archived since are not
+    shown.
     """
     first, second = aliased(XeroContact), aliased(XeroContact)
     first_link, second_link = aliased(XeroContactMapping), aliased(XeroContactMapping)
@@ -77,9 +88,21 @@ def page(session: AnySession, practice_id: UUID, *, limit: int = 200) -> TwinPag
             (contact.xero_connection_id == ContactTwins.xero_connection_id)
             & (contact.xero_contact_id == key),
         )
-    total = session.scalar(select(func.count()).select_from(pairs.subquery())) or 0
-    shown = pairs.with_only_columns(
-        ContactTwins, first, second, first_client, second_client, maintain_column_froms=True
+    both = pairs.with_only_columns(ContactTwins.apart_at, maintain_column_froms=True).subquery()
+    total, told = session.execute(select(func.count(), func.count(both.c.apart_at))).one()
+    is_told = ContactTwins.apart_at.is_not(None)
+    shown = (
+        pairs.with_only_columns(
+            ContactTwins,
+            first,
+            second,
+            first_client,
+            second_client,
+            User.name,
+            maintain_column_froms=True,
+        )
+        .outerjoin(User, User.id == ContactTwins.apart_by_id)
+        .where(is_told if apart else ~is_told)
     )
     for contact, link, client in (
         (first, first_link, first_client),
@@ -94,10 +117,17 @@ def page(session: AnySession, practice_id: UUID, *, limit: int = 200) -> TwinPag
         shown.order_by(ContactTwins.score.desc(), first.sort_name, ContactTwins.id).limit(limit)
     )
     rows = tuple(
-        TwinRow(_twin(one, ours), _twin(other, theirs), tuple(pair.reasons), pair.score / 1_000)
-        for pair, one, other, ours, theirs in found
+        TwinRow(
+            _twin(one, ours),
+            _twin(other, theirs),
+            tuple(pair.reasons),
+            pair.score / 1_000,
+            apart_at=pair.apart_at,
+            apart_by=person,
+        )
+        for pair, one, other, ours, theirs, person in found
     )
-    return TwinPage(rows, total)
+    return TwinPage(rows, total - told, told)
 
 
 def _twin(contact: XeroContact, client: Client | None) -> Twin:

@@ -8,7 +8,7 @@ place if the caller has looked that up already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -194,10 +194,13 @@ def contested_ids(session: AnySession, place: Place) -> set[str]:
 
 
 def link_choices(
-    session: AnySession, practice_id: UUID, q: str, *, limit: int = 20
+    session: AnySession, connection_id: UUID, q: str, *, limit: int = 20
 ) -> tuple[PreviewRow, ...]:
-    """Return the contacts that *q* finds, for linking a client by hand; taken ones are `linked`."""
-    return preview(session, practice_id, PreviewFilter(q=q), limit=limit).rows
+    """Return the contacts that *q* finds, for linking a client by hand; taken ones are `linked`.
+
+    Two queries; what somebody decided in a draft is left aside.
+    """
+    return preview(session, Place(connection_id, None), PreviewFilter(q=q), limit=limit).rows
 
 
 def _keys(stands: Standing, wanted: PreviewFilter) -> AnySelect:
@@ -255,6 +258,7 @@ def _twin_name() -> ColumnElement[str]:
         .where(
             ContactTwins.xero_connection_id == XeroContact.xero_connection_id,
             or_(is_first, is_second),
+            ContactTwins.apart_at.is_(None),
             other.c.contact_status == IMPORTABLE,
         )
         .order_by(ContactTwins.score.desc(), other.c.name)
@@ -285,8 +289,10 @@ def _clients_named_in(found: Sequence[AnyRow]) -> set[UUID]:
 
 
 def _known_clients(
-    session: AnySession, connection_id: UUID, client_ids: Iterable[UUID]
+    session: AnySession, connection_id: UUID, client_ids: Collection[UUID]
 ) -> dict[UUID, _KnownClient]:
+    if not client_ids:
+        return {}
     found = session.execute(
         select(
             Client.id,

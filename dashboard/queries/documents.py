@@ -1,8 +1,7 @@
 """Documents as pages and JSON show them: the list by tab, one with its timeline, badges, counts.
 
-What holds a document back (sending off, no contact, no usable connection) is worked out here and
-never stored. `tab_of` in Python and `_tab` in SQL must say the same; a test compares them for every
-state. Words come from `rules.status_words`, so that list, panel and JSON agree.
+`tab_of` in Python and `document_states.tab_column` in SQL must say the same; a test compares them
+for every state. Words come from `rules.status_words`, so that list, panel and JSON agree.
 
 A practice that left an organisation still sees how its documents stood there: without a current
 connection the last one is shown, as "On hold".
@@ -13,11 +12,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from sqlalchemy import (
-    ColumnElement,
     Row,
     Select,
     and_,
@@ -41,27 +39,29 @@ from dashboard.models import (
     PushStatus,
     ScanStatus,
     User,
-    XeroConnection,
     XeroContact,
     XeroContactMapping,
     XeroFilePush,
 )
-from dashboard.queries.connections import ConnectionSummary
+from dashboard.queries.document_states import (
+    ACTIVE_CONTACT,
+    AnySelect,
+    Shown,
+    joined,
+    narrowed,
+    shown_connection,
+    tab_column,
+)
 from dashboard.queries.keyset import before_moment
-from dashboard.queries.stamps import WayFacts, with_way
-from dashboard.rules.permissions import FILES, is_granted
+from dashboard.queries.stamps import WayFacts
 from dashboard.rules.push_sentences import PushCause
-from dashboard.rules.retry_policy import MAX_RETRIES
 from dashboard.rules.status_words import PushFacts, StatusWord, push_word
 from dashboard.rules.waiting_sentences import NOT_REACHED
 
 Tab = Literal["attention", "way", "on_hold", "filed", "not_sent"]
 TABS: tuple[str, ...] = get_args(Tab)
 
-ACTIVE_CONTACT = "ACTIVE"
 EVENTS_SHOWN = 200
-NO_CONNECTION = UUID(int=0)
-AnySelect: TypeAlias = Select[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +228,9 @@ def page(
     `type_` and `year` are exact. Raises ValueError for a cursor not made here or an unknown tab.
     """
     seen = shown or shown_connection(session, practice_id)
-    chosen = _filtered(_rows(seen, practice_id), client_id=client_id, q=q, type_=type_, year=year)
+    chosen = narrowed(_rows(seen, practice_id), client_id=client_id, q=q, type_=type_, year=year)
     if tab:
-        chosen = chosen.where(_tab(seen) == _known_tab(tab))
+        chosen = chosen.where(tab_column(seen) == _known_tab(tab))
     if cursor is not None:
         chosen = chosen.where(_order() < _position(cursor))
     chosen = chosen.order_by(ClientDocument.created_at.desc(), ClientDocument.id.desc())
@@ -255,11 +255,11 @@ def counts(
     With *filed_since* those are told apart that were filed since then.
     """
     seen = shown or shown_connection(session, practice_id)
-    tab = _tab(seen).label("tab")
+    tab = tab_column(seen).label("tab")
     lately = XeroFilePush.pushed_at >= filed_since if filed_since else false()
     wanted = select(tab, func.count(), func.sum(case((lately, 1), else_=0)))
-    counted = _joined(wanted, seen, practice_id).group_by(tab)
-    chosen = _filtered(counted, client_id=client_id, q=q, type_=type_, year=year)
+    counted = joined(wanted, seen, practice_id).group_by(tab)
+    chosen = narrowed(counted, client_id=client_id, q=q, type_=type_, year=year)
     rows = session.execute(chosen).all()
     filed_lately = sum(row[2] for row in rows if row[0] == "filed")
     return DocumentCounts(**{row[0]: row[1] for row in rows}, filed_lately=filed_lately)
@@ -286,26 +286,29 @@ def last_named(session: AnySession, practice_id: UUID) -> NamedDocument | None:
 
 
 def needing_attention(
-    session: AnySession, practice_id: UUID, client_ids: Collection[UUID]
+    session: AnySession,
+    practice_id: UUID,
+    client_ids: Collection[UUID],
+    *,
+    shown: Shown | None = None,
 ) -> dict[UUID, int]:
     """Return how many documents of each client the tab "attention" holds; two queries.
 
     Clients without such a document are missing.
     """
-    seen = shown_connection(session, practice_id)
+    seen = shown or shown_connection(session, practice_id)
     chosen = (
-        _joined(select(ClientDocument.client_id, func.count()), seen, practice_id)
-        .where(ClientDocument.client_id.in_(client_ids), _tab(seen) == "attention")
+        joined(select(ClientDocument.client_id, func.count()), seen, practice_id)
+        .where(ClientDocument.client_id.in_(client_ids), tab_column(seen) == "attention")
         .group_by(ClientDocument.client_id)
     )
     return {row[0]: row[1] for row in session.execute(chosen)}
 
 
-def clients_needing_attention(session: AnySession, practice_id: UUID) -> Select[UUID]:
-    """Return the statement for the clients with a document in the tab "attention"; one query."""
-    seen = shown_connection(session, practice_id)
-    return _joined(select(ClientDocument.client_id), seen, practice_id).where(
-        _tab(seen) == "attention"
+def clients_needing_attention(practice_id: UUID, seen: Shown) -> Select[UUID]:
+    """Return the statement for the clients with a document in the tab "attention"."""
+    return joined(select(ClientDocument.client_id), seen, practice_id).where(
+        tab_column(seen) == "attention"
     )
 
 
@@ -364,7 +367,7 @@ def unsent_ids(
     if not seen.is_current:
         return ()
     chosen = (
-        _joined(select(ClientDocument.id), seen, practice_id)
+        joined(select(ClientDocument.id), seen, practice_id)
         .where(ClientDocument.status == DocumentStatus.ACCEPTED, XeroFilePush.id.is_(None))
         .order_by(ClientDocument.decided_at, ClientDocument.id)
         .limit(limit)
@@ -428,81 +431,6 @@ _TAB_BY_WORD: dict[str, Tab] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """The connection whose pushes are shown; without a status there is none."""
-
-    id: UUID
-    status: ConnectionStatus | None
-    sending_on: bool
-    waits_until: datetime | None
-    waits_because: str | None
-    organisation: str | None
-    short_code: str | None
-    scopes: list[str]
-
-    @property
-    def exists(self) -> bool:
-        return self.status is not None
-
-    @property
-    def is_current(self) -> bool:
-        return self.exists and self.status != ConnectionStatus.DISCONNECTED
-
-    @property
-    def needs_permission(self) -> bool:
-        return self.status == ConnectionStatus.ACTIVE and not is_granted(FILES, self.scopes)
-
-    @property
-    def is_usable(self) -> bool:
-        return self.status == ConnectionStatus.ACTIVE and not self.needs_permission
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether anything is sent at all, so that a next attempt can have a moment."""
-        return self.is_usable and self.sending_on
-
-
-UNCONNECTED = Shown(NO_CONNECTION, None, True, None, None, None, None, [])
-
-
-def shown_by(summary: ConnectionSummary | None) -> Shown:
-    """Return what a page has read of the connection already, so that it is not read again."""
-    if summary is None:
-        return UNCONNECTED
-    return Shown(
-        id=summary.id,
-        status=summary.status,
-        sending_on=summary.push_documents_to_xero,
-        waits_until=summary.waits_until,
-        waits_because=summary.waits_because,
-        organisation=summary.organisation,
-        short_code=summary.short_code,
-        scopes=list(summary.scopes),
-    )
-
-
-def shown_connection(session: AnySession, practice_id: UUID) -> Shown:
-    """Return the connection whose pushes are shown: the current one, else the one left last."""
-    is_old = case((XeroConnection.status == ConnectionStatus.DISCONNECTED, 1), else_=0)
-    row = session.execute(
-        select(
-            XeroConnection.id,
-            XeroConnection.status,
-            XeroConnection.push_documents_to_xero,
-            XeroConnection.waits_until,
-            XeroConnection.waits_because,
-            XeroConnection.xero_org_name,
-            XeroConnection.short_code,
-            XeroConnection.scopes,
-        )
-        .where(XeroConnection.practice_id == practice_id)
-        .order_by(is_old, XeroConnection.disconnected_at.desc(), XeroConnection.created_at.desc())
-        .limit(1)
-    ).one_or_none()
-    return Shown(*row) if row is not None else UNCONNECTED
-
-
 _Uploader = aliased(User, name="uploader")
 _Decider = aliased(User, name="decider")
 
@@ -520,71 +448,11 @@ def _rows(seen: Shown, practice_id: UUID) -> AnySelect:
         XeroContact.merged_to_contact_id.label("merged_to"),
     )
     return (
-        _joined(wanted, seen, practice_id)
+        joined(wanted, seen, practice_id)
         .outerjoin(_Uploader, _Uploader.id == ClientDocument.uploaded_by_id)
         .outerjoin(_Decider, _Decider.id == ClientDocument.decided_by_id)
         # A poller reads the same rows again and again, and a worker changes them meanwhile.
         .execution_options(populate_existing=True)
-    )
-
-
-def _joined(wanted: AnySelect, seen: Shown, practice_id: UUID) -> AnySelect:
-    documents = wanted.select_from(ClientDocument).join(
-        Client, Client.id == ClientDocument.client_id
-    )
-    return with_way(documents, seen.id).where(ClientDocument.practice_id == practice_id)
-
-
-def _filtered(
-    chosen: AnySelect, *, client_id: UUID | None, q: str, type_: str, year: str
-) -> AnySelect:
-    if client_id is not None:
-        chosen = chosen.where(ClientDocument.client_id == client_id)
-    if type_:
-        chosen = chosen.where(ClientDocument.document_type == type_)
-    if year:
-        chosen = chosen.where(ClientDocument.tax_year == year)
-    for term in q.split():
-        chosen = chosen.where(
-            or_(
-                ClientDocument.file_name.icontains(term, autoescape=True),
-                ClientDocument.document_type.icontains(term, autoescape=True),
-                Client.name.icontains(term, autoescape=True),
-            )
-        )
-    return chosen
-
-
-def _tab(seen: Shown) -> ColumnElement[str]:
-    # The same order of questions as in rules.status_words.push_word.
-    status = XeroFilePush.status
-    has_tries_left = and_(
-        XeroFilePush.not_before.is_not(None), XeroFilePush.retry_count < MAX_RETRIES
-    )
-    return case(
-        (status == PushStatus.ASSOCIATED, "filed"),
-        (and_(status == PushStatus.UPLOADED, XeroFilePush.cause.is_not(None)), "attention"),
-        (and_(status == PushStatus.FAILED, ~has_tries_left), "attention"),
-        (and_(status.is_(None), ClientDocument.status != DocumentStatus.ACCEPTED), "not_sent"),
-        (status == PushStatus.UPLOADING, "way"),
-        (and_(_always(not seen.sending_on), status.is_(None)), "not_sent"),
-        (_always(not seen.sending_on), "on_hold"),
-        (and_(_always(seen.exists), ~_mapped()), "attention"),
-        (status.is_(None), "not_sent"),
-        (_always(not seen.is_usable), "on_hold"),
-        else_="way",
-    )
-
-
-def _always(truth: bool) -> ColumnElement[bool]:
-    return literal(1) == literal(1) if truth else false()
-
-
-def _mapped() -> ColumnElement[bool]:
-    # A contact that the mirror has not read yet is taken for active: Xero has the last word.
-    return and_(
-        XeroContactMapping.id.is_not(None),
-        func.coalesce(XeroContact.contact_status, ACTIVE_CONTACT) == ACTIVE_CONTACT,
     )
 
 

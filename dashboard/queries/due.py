@@ -1,16 +1,18 @@
 """Whose promise is waiting: one statement for each sweep, across all practices.
 
-Each returns ids, the longest overdue first. A row that a worker holds a lease on is not named: its
-turn comes again when the lease is given back or has run out.
+Each names ids, the longest overdue first. A row that a worker holds a lease on is not named: its
+turn comes again when the lease is given back or has run out. What comes to every practice by the
+clock is named ahead, with the moment of each turn, so that a sweep can spread its pokes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from dashboard.database import AnySession
@@ -70,29 +72,34 @@ def connections_to_refresh(session: AnySession, now: datetime) -> Sequence[UUID]
     ).all()
 
 
-def practices_to_sync(session: AnySession, now: datetime) -> Sequence[UUID]:
-    """Return the practices whose contacts are due, and those with a sync that was left unfinished.
+def practices_to_sync(session: AnySession, until: datetime) -> dict[UUID, datetime]:
+    """Return when each practice's turn to sync comes, of all whose turn comes by *until*.
 
-    A practice that switched the automatic sync off, or that did not allow us to read contacts, is
+    The turn of a sync that was left unfinished comes when its wait and its lease are over. A
+    practice that switched the automatic sync off, or that did not allow us to read contacts, is
     named only while a sync that a person asked for is unfinished.
     """
-    due = select(XeroConnection.practice_id, XeroConnection.sync_due_at.label("since")).where(
-        XeroConnection.sync_due_at <= now,
+    due = select(
+        XeroConnection.practice_id,
+        _later(XeroConnection.sync_due_at, XeroConnection.waits_until).label("turn"),
+    ).where(
+        XeroConnection.sync_due_at <= until,
         XeroConnection.status == ConnectionStatus.ACTIVE,
         XeroConnection.auto_sync_contacts.is_(True),
         XeroConnection.allows(CONTACTS_SCOPE),
-        _over(XeroConnection.waits_until, now),
+        _over(XeroConnection.waits_until, until),
         ~exists().where(
             SyncRun.practice_id == XeroConnection.practice_id,
             SyncRun.kind == RunKind.CONTACT_SYNC,
             SyncRun.status.in_(UNFINISHED_RUNS),
         ),
     )
-    unfinished = select(SyncRun.practice_id, SyncRun.created_at.label("since")).where(
-        *_left_unfinished(RunKind.CONTACT_SYNC, now)
-    )
+    unfinished = select(
+        SyncRun.practice_id,
+        _later(_later(SyncRun.created_at, SyncRun.not_before), SyncRun.lease_until).label("turn"),
+    ).where(*_left_unfinished(RunKind.CONTACT_SYNC, until))
     both = due.union_all(unfinished).subquery()
-    return session.scalars(select(both.c.practice_id).order_by(both.c.since).limit(AT_MOST)).all()
+    return _turns(session, select(both.c.practice_id, both.c.turn).order_by(both.c.turn))
 
 
 def imports_to_run(session: AnySession, now: datetime) -> Sequence[UUID]:
@@ -153,25 +160,29 @@ def connections_to_read_back(session: AnySession, now: datetime) -> Sequence[UUI
     ).all()
 
 
-def connections_to_check(session: AnySession, now: datetime) -> Sequence[UUID]:
-    """Return the connections whose health is due to be looked at.
+def connections_to_check(session: AnySession, until: datetime) -> dict[UUID, datetime]:
+    """Return when each connection's health is looked at next, of all whose turn comes by *until*.
 
     A disconnected one is named as long as it holds tokens: somebody died while leaving Xero.
     """
     in_use = and_(
         XeroConnection.status.in_([ConnectionStatus.ACTIVE, ConnectionStatus.ERROR]),
-        _over(XeroConnection.waits_until, now),
+        _over(XeroConnection.waits_until, until),
     )
     half_left = and_(
         XeroConnection.status == ConnectionStatus.DISCONNECTED,
         XeroConnection.refresh_token_encrypted.is_not(None),
     )
-    return session.scalars(
-        select(XeroConnection.id)
-        .where(XeroConnection.health_due_at <= now, or_(in_use, half_left))
-        .order_by(XeroConnection.health_due_at)
-        .limit(AT_MOST)
-    ).all()
+    turn = case(
+        (half_left, XeroConnection.health_due_at),
+        else_=_later(XeroConnection.health_due_at, XeroConnection.waits_until),
+    )
+    return _turns(
+        session,
+        select(XeroConnection.id, turn)
+        .where(XeroConnection.health_due_at <= until, or_(in_use, half_left))
+        .order_by(turn),
+    )
 
 
 def consents_to_give_back(session: AnySession, now: datetime) -> Sequence[UUID]:
@@ -266,6 +277,15 @@ def _left_unfinished(kind: RunKind, now: datetime) -> tuple[ColumnElement[bool],
         _over(SyncRun.lease_until, now),
         SyncRun.held_at.is_(None),
     )
+
+
+def _turns(session: AnySession, named: Select[UUID, datetime]) -> dict[UUID, datetime]:
+    return dict(session.execute(named.limit(AT_MOST)).all())
+
+
+def _later(moment: ColumnElement[Any] | Moment, other: Moment) -> ColumnElement[Any]:
+    """Return the later of two moments; the first, where there is no other."""
+    return case((other > moment, other), else_=moment)
 
 
 def _over(moment: Moment, now: datetime) -> ColumnElement[bool]:

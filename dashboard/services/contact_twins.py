@@ -1,17 +1,23 @@
-"""Contacts that may be in Xero twice: kept for pages to show, and never merged by us."""
+"""Contacts that may be in Xero twice: kept for pages to show, and never merged by us.
+
+A pair that a person told apart stays as a row, whatever is found later, and is not shown.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, or_, select, tuple_
+from sqlalchemy import delete, func, or_, select, tuple_, update
 
 from dashboard.database import AnySession, insert_for
 from dashboard.models import ContactTwins
 from dashboard.rules.contact_matching import Pair
+from dashboard.services.client_list import current_connection
 from dashboard.services.match_records import ASK_AT_ONCE
+from dashboard.services.refusals import NotConnected, NotFound
 
 
 def replace_twins(
@@ -24,7 +30,8 @@ def replace_twins(
 ) -> None:
     """Keep *pairs* instead of those that were kept: of all contacts, or *of* some of them.
 
-    Pairs that stay the same are not written. Part of the caller's transaction.
+    Pairs that stay the same are not written, those that a person told apart are not taken away.
+    Part of the caller's transaction.
     """
     held = _held(session, connection_id, of)
     found = {
@@ -39,6 +46,7 @@ def replace_twins(
         session.execute(
             delete(ContactTwins).where(
                 ContactTwins.xero_connection_id == connection_id,
+                ContactTwins.apart_at.is_(None),
                 tuple_(ContactTwins.first_contact_id, ContactTwins.second_contact_id).in_(
                     over[start : start + ASK_AT_ONCE]
                 ),
@@ -71,6 +79,44 @@ def replace_twins(
             ),
             new,
         )
+
+
+class TwinVerdicts:
+    """Takes a person's word about two contacts of the organisation."""
+
+    def __init__(self, *, session: AnySession, clock: Callable[[], datetime]) -> None:
+        self._session = session
+        self._clock = clock
+
+    def tell_apart(
+        self, practice_id: UUID, user_id: UUID | None, first: str, second: str, *, apart: bool
+    ) -> None:
+        """Remember that two contacts are not the same, or with *apart* false forget that.
+
+        Whoever said it first is named. Raises `NotConnected`, and `NotFound` for two contacts that
+        nobody took for the same.
+        """
+        connection = current_connection(self._session, practice_id)
+        if connection is None:
+            raise NotConnected
+        first, second = _key(first, second)
+        said = self._session.execute(
+            update(ContactTwins)
+            .where(
+                ContactTwins.xero_connection_id == connection.id,
+                ContactTwins.first_contact_id == first,
+                ContactTwins.second_contact_id == second,
+            )
+            .values(
+                apart_at=func.coalesce(ContactTwins.apart_at, self._clock()) if apart else None,
+                apart_by_id=func.coalesce(ContactTwins.apart_by_id, user_id) if apart else None,
+            )
+            .returning(ContactTwins.id)
+            .execution_options(synchronize_session=False)
+        ).first()
+        if said is None:
+            raise NotFound
+        self._session.commit()
 
 
 def _held(

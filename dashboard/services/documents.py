@@ -8,13 +8,13 @@ for sending and never sent unasked.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import BinaryIO, ClassVar
 from uuid import UUID, uuid4
 
-from sqlalchemy import case, literal, select, update
+from sqlalchemy import and_, case, select
 
 from dashboard.database import AnySession, insert_for
 from dashboard.models import (
@@ -37,6 +37,7 @@ from dashboard.rules.upload_policy import (
 )
 from dashboard.services import push_timeline
 from dashboard.services.push_claims import add_lines
+from dashboard.services.push_retry import make_due, waits_for_a_person
 from dashboard.services.refusals import (
     Conflict,
     InvalidInput,
@@ -55,6 +56,7 @@ from dashboard.storage import (
 
 FILE_NAME_MAX = 255
 SOMEBODY = "Someone"
+AT_ONCE = 500
 STATUS_OF_REFUSAL = {
     RefusalKind.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     RefusalKind.TYPE_NOT_ACCEPTED: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -189,12 +191,31 @@ class DocumentService:
         document that has no push, with what to do instead.
         """
         document = self._document(practice_id, document_id)
-        push_id = self._push_to_retry(document)
-        if self._made_due(push_id):
-            line = push_timeline.asked_again(self._name_of(user_id))
-            add_lines(self._session, push_id, practice_id, self._clock(), line)
+        line = push_timeline.asked_again(self._name_of(user_id))
+        is_this = XeroFilePush.id == self._push_to_retry(document)
+        make_due(self._session, practice_id, is_this, line, self._clock())
         self._session.commit()
         return document
+
+    def retry_many(
+        self, practice_id: UUID, user_id: UUID | None, document_ids: Sequence[UUID]
+    ) -> int:
+        """Make those pushes due that wait for a person; return how many they are.
+
+        Pressed twice, the second time finds nothing left to do.
+        """
+        line, started = push_timeline.asked_again(self._name_of(user_id)), 0
+        connection_id = self._connection_id(practice_id)
+        for first in range(0, len(document_ids), AT_ONCE):
+            chosen = and_(
+                XeroFilePush.practice_id == practice_id,
+                XeroFilePush.xero_connection_id == connection_id,
+                XeroFilePush.document_id.in_(document_ids[first : first + AT_ONCE]),
+                waits_for_a_person(),
+            )
+            started += make_due(self._session, practice_id, chosen, line, self._clock())
+            self._session.commit()
+        return started
 
     def send_unsent(
         self, practice_id: UUID, user_id: UUID | None, document_ids: Collection[UUID]
@@ -342,56 +363,10 @@ class DocumentService:
             "Choose it under Documents, Not sent, and send it.",
         )
 
-    def _made_due(self, push_id: UUID) -> bool:
-        """Put the push back in line unless a worker has it or it is filed.
-
-        Key and doubt stay, so that a look in Xero comes before any second upload. Without doubt
-        the place is chosen anew: an admin may have chosen another folder as the fix.
-        """
-        keeps_place = XeroFilePush.outcome_unknown.is_(True) | XeroFilePush.xero_file_id.is_not(
-            None
-        )
-        gave_up = XeroFilePush.status.in_([PushStatus.FAILED, PushStatus.UPLOADED])
-        changed = self._session.execute(
-            update(XeroFilePush)
-            .where(
-                XeroFilePush.id == push_id,
-                XeroFilePush.status.in_(
-                    [PushStatus.PENDING, PushStatus.UPLOADED, PushStatus.FAILED]
-                ),
-                XeroFilePush.lease_owner.is_(None),
-            )
-            .values(
-                status=case(
-                    (XeroFilePush.xero_file_id.is_(None), _status(PushStatus.PENDING)),
-                    else_=_status(PushStatus.UPLOADED),
-                ),
-                retry_count=case((gave_up, 0), else_=XeroFilePush.retry_count),
-                folder_name=case((keeps_place, XeroFilePush.folder_name), else_=None),
-                xero_folder_id=case((keeps_place, XeroFilePush.xero_folder_id), else_=None),
-                file_name=case((keeps_place, XeroFilePush.file_name), else_=None),
-                # Another place makes another request, which Xero refuses under the old key.
-                upload_key_number=XeroFilePush.upload_key_number + case((keeps_place, 0), else_=1),
-                looks=0,
-                deaths=0,
-                not_before=None,
-                cause=None,
-                error=None,
-                updated_at=self._clock(),
-            )
-            .returning(XeroFilePush.id)
-            .execution_options(synchronize_session=False)
-        ).first()
-        return changed is not None
-
     def _name_of(self, user_id: UUID | None) -> str:
         if user_id is None:
             return SOMEBODY
         return self._session.scalar(select(User.name).where(User.id == user_id)) or SOMEBODY
-
-
-def _status(status: PushStatus) -> object:
-    return literal(status, XeroFilePush.status.type)
 
 
 def _words(field: str, value: str) -> str:

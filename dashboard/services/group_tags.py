@@ -1,6 +1,7 @@
 """Contact groups of Xero as tags of clients: added and taken away as Xero has them.
 
 Only tags whose source is Xero are touched; a tag of the practice's own stays wherever it was put.
+A person may have named a group's tag otherwise, or left the group out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import delete, insert, select, tuple_, update
 
 from dashboard.database import AnySession, insert_for
-from dashboard.models import Tag, TagSource, client_tags
+from dashboard.models import GroupChoice, Tag, TagSource, client_tags
 from dashboard.rules.contact_text import TEXT_MAX
 
 # Our own tag may already have the group's name; names of tags are unique within a practice.
@@ -30,8 +31,8 @@ def follow_groups(
 ) -> dict[UUID, dict[str, Any]]:
     """Give each client the tags of its contact's groups, and take away those it left.
 
-    Returns the clients whose tags changed, with the names before and after. Four to six statements,
-    however many clients. Part of the caller's transaction.
+    Returns the clients whose tags changed, with the names before and after. Five to seven
+    statements, however many clients. Part of the caller's transaction.
     """
     if not groups_of:
         return {}
@@ -81,7 +82,8 @@ def _tags_for(
     session: AnySession, practice_id: UUID, all_groups: Iterable[Groups], now: datetime
 ) -> dict[str, UUID]:
     """Return the tag of each group, made or renamed where that is needed and the name is free."""
-    names = {group["id"]: group["name"] for groups in all_groups for group in groups}
+    groups = {group["id"]: group["name"] for groups in all_groups for group in groups}
+    names = _chosen_names(session, practice_id, groups)
     if not names:
         return {}
     tags = session.execute(
@@ -111,6 +113,21 @@ def _tags_for(
         )
     )
     return {group_id: tag_id for group_id, tag_id in made if group_id is not None}
+
+
+def _chosen_names(
+    session: AnySession, practice_id: UUID, groups: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what the tag of each group is called; groups that were left out are missing."""
+    if not groups:
+        return {}
+    found = session.execute(
+        select(GroupChoice.xero_group_id, GroupChoice.tag_name).where(
+            GroupChoice.practice_id == practice_id, GroupChoice.xero_group_id.in_(groups)
+        )
+    )
+    names = {**groups, **{row[0]: row[1] for row in found}}
+    return {group_id: name for group_id, name in names.items() if name is not None}
 
 
 def _free_name(name: str, taken: set[str]) -> str | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select
 
 from dashboard.database import AnySession
-from dashboard.models import AlertCause, PushStatus, XeroFilePush
-from dashboard.rules.retry_policy import MAX_RETRIES
+from dashboard.models import AlertCause, XeroFilePush
 from dashboard.services.alerts import AlertService
+from dashboard.services.push_retry import waits_for_a_person
 
 ONE = (
     "1 document could not be filed",
@@ -33,18 +33,7 @@ class PushAttention:
             .select_from(XeroFilePush)
             .where(
                 XeroFilePush.xero_connection_id == connection_id,
-                or_(
-                    and_(
-                        XeroFilePush.status == PushStatus.FAILED,
-                        or_(
-                            XeroFilePush.not_before.is_(None),
-                            XeroFilePush.retry_count >= MAX_RETRIES,
-                        ),
-                    ),
-                    and_(
-                        XeroFilePush.status == PushStatus.UPLOADED, XeroFilePush.cause.is_not(None)
-                    ),
-                ),
+                waits_for_a_person(),
             )
         )
         if not number:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -31,12 +32,17 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DrainResult:
-    """What one slice of sending did. `more`: it ended before everything due was looked at."""
+    """What one slice of sending did.
+
+    `more`: it ended before everything due was looked at. `resumes_at`: Xero's limits keep the
+    practice waiting until then.
+    """
 
     filed: int = 0
     failed: int = 0
     waiting: int = 0
     more: bool = False
+    resumes_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,20 @@ class XeroAuthService:
         if connection is not None:
             self._refresh(connection_id, connection.token_version)
 
+    def check_if_due(self, connection_id: UUID) -> None:
+        """Check the connection's health if its time has come: a doubled bell does nothing."""
+        now = self._clock()
+        due = self._session.scalar(
+            update(XeroConnection)
+            .where(XeroConnection.id == connection_id, XeroConnection.health_due_at <= now)
+            .values(health_due_at=now + HEALTH_EVERY)
+            .returning(XeroConnection.id)
+            .execution_options(synchronize_session=False)
+        )
+        self._session.commit()
+        if due is not None:
+            self.check_health(connection_id)
+
     def check_health(self, connection_id: UUID, priority: Priority = Priority.SYNC) -> None:
         """Find out whether the connection really works: still listed at Xero, and answering.
 

@@ -21,10 +21,10 @@ from flask import (
 from dashboard import wiring
 from dashboard.clock import utcnow
 from dashboard.database import db
-from dashboard.queries import clients, contact_twins, contacts, documents
-from dashboard.queries.clients import ClientDetail, Difference, LinkedContact
-from dashboard.queries.connections import ConnectionSummary
+from dashboard.queries import clients, contacts, documents
+from dashboard.queries.clients import ClientDetail, Difference, LinkedContact, PlainClient
 from dashboard.queries.contacts import PreviewRow
+from dashboard.queries.document_states import Shown, shown_by
 from dashboard.rules.client_fields import FIELD_NAMES, FIELDS
 from dashboard.rules.status_words import StatusWord, link_word, match_word
 from dashboard.services.refusals import InvalidInput, NotFound
@@ -70,6 +70,7 @@ def page() -> str:
             **LINKS.get(asked["xero"], {}),
             limit=wanted.limit,
             cursor=wanted.cursor,
+            shown=_shown(),
         )
     cursor = encode_cursor(found.next_cursor)
     return render_template(
@@ -85,14 +86,6 @@ def page() -> str:
         first_url=_address(asked),
         next_url=_address({**asked, "cursor": cursor}) if cursor else None,
     )
-
-
-@pages.get("/in-xero-twice")
-@sign_in_required
-def twins() -> str:
-    """Contacts of the organisation that may be the same."""
-    found = contact_twins.page(db.session, current_practice_id())
-    return render_template("clients/twins.html", found=found)
 
 
 @pages.get("/new")
@@ -121,32 +114,37 @@ def create() -> Response:
 @pages.get("/<uuid:client_id>")
 @sign_in_required
 def one(client_id: UUID) -> str:
-    """One client, its contact in Xero, and its documents."""
-    detail = _client(client_id)
-    found = documents.page(
-        db.session,
-        current_practice_id(),
-        now=utcnow(),
-        client_id=client_id,
-        limit=DOCUMENTS_SHOWN,
-    )
-    return render_template(
-        "clients/one.html",
-        detail=detail,
-        documents=found.rows,
-        link_word=_link_word(detail.client.contact),
-        has_more_documents=found.next_cursor is not None,
-        is_connected=_is_connected(),
-        differences=[(one.field, *_difference(one), one.is_kept) for one in detail.differences],
-        field_names=FIELD_NAMES,
-    )
+    """One client, its tags, its contact in Xero, and its documents."""
+    return _page_of(client_id)
+
+
+@pages.post("/<uuid:client_id>/tags")
+@sign_in_required
+def tag(client_id: UUID) -> Response:
+    """Give the client a tag of the practice's own; what cannot be one is said at the field."""
+    word = request.form.get("tag", "")
+    try:
+        wiring.own_tags().add(current_practice_id(), client_id, word)
+    except InvalidInput as refusal:
+        db.session.rollback()
+        page = _page_of(client_id, typed_tag=word, tag_error=refusal.text)
+        return make_response(page, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return _see(url_for("clients.one", client_id=client_id, _anchor="tags"))
+
+
+@pages.post("/<uuid:client_id>/tags/remove")
+@sign_in_required
+def untag(client_id: UUID) -> Response:
+    """Take a tag of the practice's own off the client."""
+    wiring.own_tags().remove(current_practice_id(), client_id, request.form.get("tag", ""))
+    return _see(url_for("clients.one", client_id=client_id, _anchor="tags"))
 
 
 @pages.get("/<uuid:client_id>/edit")
 @sign_in_required
 def edit(client_id: UUID) -> str:
     """The form with the client's own fields."""
-    client = _client(client_id).client
+    client = _plain(client_id)
     values = {field: getattr(client, field) or "" for field in FIELDS}
     return render_template("clients/edit.html", client=client, values=values, errors={})
 
@@ -161,7 +159,7 @@ def save(client_id: UUID) -> Response:
     except InvalidInput as refusal:
         form = render_template(
             "clients/edit.html",
-            client=_client(client_id).client,
+            client=_plain(client_id),
             values=given,
             errors={refusal.field: refusal.text},
         )
@@ -191,7 +189,7 @@ def choose_value(client_id: UUID) -> Response:
 @sign_in_required
 def choose_contact(client_id: UUID) -> str:
     """The contacts that were read, to choose which of them the client is."""
-    client = _client(client_id).client
+    client = _plain(client_id)
     q, rows = _found_contacts(client.name, request.args.get("q"))
     return render_template(
         "clients/link.html",
@@ -236,8 +234,8 @@ def _found_contacts(name: str, asked: str | None) -> tuple[str, tuple[PreviewRow
     """Return what was looked for, and what was found; unasked it is the client's own name."""
     # Names differ in their endings ("Ltd", a second name) far more often than in their first word.
     needles = [name, name.split(maxsplit=1)[0]] if asked is None else [asked.strip()]
-    for needle in needles:
-        rows = contacts.link_choices(db.session, current_practice_id(), needle, limit=CHOICES_SHOWN)
+    for needle in needles if _is_connected() else ():
+        rows = contacts.link_choices(db.session, _shown().id, needle, limit=CHOICES_SHOWN)
         if rows:
             return needle, rows
     return needles[0], ()
@@ -251,8 +249,39 @@ def _link_word(contact: LinkedContact | None) -> StatusWord:
     return link_word(contact.status if contact else None, is_linked=contact is not None)
 
 
+def _page_of(client_id: UUID, *, typed_tag: str = "", tag_error: str | None = None) -> str:
+    detail, shown = _client(client_id), _shown()
+    found = documents.page(
+        db.session,
+        current_practice_id(),
+        now=utcnow(),
+        client_id=client_id,
+        limit=DOCUMENTS_SHOWN,
+        shown=shown,
+    )
+    return render_template(
+        "clients/one.html",
+        detail=detail,
+        documents=found.rows,
+        link_word=_link_word(detail.client.contact),
+        has_more_documents=found.next_cursor is not None,
+        is_connected=shown.is_current,
+        differences=[(one.field, *_difference(one), one.is_kept) for one in detail.differences],
+        field_names=FIELD_NAMES,
+        typed_tag=typed_tag,
+        tag_error=tag_error,
+    )
+
+
 def _client(client_id: UUID) -> ClientDetail:
-    found = clients.one(db.session, current_practice_id(), client_id)
+    found = clients.one(db.session, current_practice_id(), client_id, shown=_shown())
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _plain(client_id: UUID) -> PlainClient:
+    found = clients.plain(db.session, current_practice_id(), client_id, shown=_shown())
     if found is None:
         raise NotFound
     return found
@@ -276,9 +305,13 @@ def _difference(found: Difference) -> tuple[str, str | None]:
 
 
 def _is_connected() -> bool:
+    return _shown().is_current
+
+
+def _shown() -> Shown:
+    """Return the connection as the frame of this request has read it already."""
     around = frame.current_frame()
-    summary: ConnectionSummary | None = around.summary if around else None
-    return summary is not None and summary.is_current
+    return shown_by(around.summary if around else None)
 
 
 def _address(query: dict[str, str]) -> str:

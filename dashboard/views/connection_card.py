@@ -11,6 +11,7 @@ from dashboard.database import db
 from dashboard.models import RunKind
 from dashboard.queries import documents, sync_runs
 from dashboard.queries.connections import ConnectionSummary
+from dashboard.queries.document_states import shown_by
 from dashboard.queries.documents import DocumentCounts
 from dashboard.queries.sync_runs import RunRow
 from dashboard.rules.connection_sentences import ACCESS_UNREADABLE, problem_sentence
@@ -100,7 +101,7 @@ def card_of(practice_id: UUID, seen: str | None, summary: ConnectionSummary) -> 
     # A check that stopped and asks has the banner of every page.
     is_reading = run is not None and not run.is_final and run.held_at is None
     today = start_of_day(place_of_request(utcnow()))
-    shown = documents.shown_by(summary)
+    shown = shown_by(summary)
     return Card(
         summary=summary,
         word=word_for(summary),

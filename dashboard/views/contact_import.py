@@ -1,7 +1,8 @@
-"""The import preview: contacts as Xero has them, the review, and the start.
+"""The import preview: contacts as Xero has them.
 
 What is shown travels in the address; every form of the page posts to an address with the same
-query, and comes back to it. Ticks and decisions are in `import_choices`.
+query, and comes back to it. Ticks and decisions are in `import_choices`, what comes after them in
+`import_review`.
 """
 
 from __future__ import annotations
@@ -38,7 +39,6 @@ from dashboard.views.call_budget import cost_of_reading
 from dashboard.views.filters import number
 from dashboard.views.guards import (
     current_practice_id,
-    current_user_id,
     sign_in_required,
     unless_seen,
 )
@@ -60,7 +60,11 @@ def begin() -> Response | str:
     """Open the practice's one draft; it is made where there is none."""
     if not _is_connected():
         return _not_connected()
-    draft = wiring.xero_sync().get_import_preview(current_practice_id())
+    service = wiring.xero_sync()
+    draft = service.get_import_preview(current_practice_id())
+    if not service.refresh_matches_if_stale(current_practice_id()):
+        # Of many contacts a job of its own compares those that changed.
+        poke("contact-sync", current_practice_id())
     address, filters = url_for("contact_import.page", draft_id=draft.id), request.query_string
     return see(f"{address}?{filters.decode()}" if filters else address)
 
@@ -69,21 +73,21 @@ def begin() -> Response | str:
 @sign_in_required
 def page(draft_id: UUID) -> Response | str:
     """The preview; a draft that has become a run leads to that run."""
-    draft = _desk(draft_id)
+    draft = desk(draft_id)
     elsewhere = leads_elsewhere(draft)
     if elsewhere is not None:
         return elsewhere
     found = contact_counts.groups(db.session, draft.place)
-    around = _around(draft)
+    surroundings = around(draft)
     return render_template(
         "contact_import/page.html",
         screen=_screen(draft, look_at(request.args)),
         group_choices=[(group.name, f"{group.name} ({number(group.contacts)})") for group in found],
         types=TYPES,
         orders=ORDERS,
-        is_old=_is_old(around["read_at"]),
+        is_old=_is_old(surroundings["read_at"]),
         reading_cost=cost_of_reading(_summary()),
-        **around,
+        **surroundings,
     )
 
 
@@ -93,12 +97,12 @@ def results_panel(draft_id: UUID) -> Response | str:
     """The tabs, the table and the selection bar after the filters were changed."""
     if not htmx:
         return back_to_page(draft_id)
-    draft = _desk(draft_id)
+    draft = desk(draft_id)
     if leads_elsewhere(draft) is not None:
         return _go(url_for("contact_import.page", draft_id=draft_id))
     screen = _screen(draft, look_at(request.args))
     answer = make_response(
-        render_template("contact_import/_filtered.html", screen=screen, **_around(draft))
+        render_template("contact_import/_filtered.html", screen=screen, **around(draft))
     )
     answer.headers["HX-Push-Url"] = screen.look.address(draft_id)
     return answer
@@ -136,39 +140,46 @@ def read_again(draft_id: UUID) -> Response:
     return back_to_page(draft_id)
 
 
-@pages.get("/<uuid:draft_id>/review")
-@sign_in_required
-def review(draft_id: UUID) -> Response | str:
-    """What pressing Import will do, in numbers."""
-    draft = _desk(draft_id)
-    elsewhere = leads_elsewhere(draft)
-    if elsewhere is not None:
-        return elsewhere
-    return render_template(
-        "contact_import/review.html",
-        selection=contact_counts.selection(db.session, draft.place),
-        new_tags=contact_counts.tags_to_come(db.session, draft.place),
-        back_url=url_for("contact_import.page", draft_id=draft_id),
-        undecided_url=url_for("contact_import.page", draft_id=draft_id, selected=1, type=""),
-        **_around(draft),
-    )
-
-
-@pages.post("/<uuid:draft_id>/start")
-@sign_in_required
-def start(draft_id: UUID) -> Response:
-    """Turn the draft into a run; a second press leads to the same run."""
-    run = wiring.xero_sync().start_draft_import(current_practice_id(), current_user_id(), draft_id)
-    poke("contact-import", run.practice_id)
-    return see(url_for("sync_history.one", run_id=run.id))
-
-
 def draft_of_practice(draft_id: UUID) -> Draft:
     """Return a draft of the practice; another practice's is not found."""
     draft = import_places.draft(db.session, current_practice_id(), draft_id)
     if draft is None:
         raise NotFound
     return draft
+
+
+def desk(draft_id: UUID) -> Draft:
+    """Return a draft of the practice with who works in it and how its contacts are read."""
+    draft = import_places.desk(
+        db.session,
+        current_practice_id(),
+        draft_id,
+        user_id=current_user.id,
+        since=utcnow() - LATELY,
+    )
+    if draft is None:
+        raise NotFound
+    return draft
+
+
+def around(draft: Draft) -> dict[str, Any]:
+    """Return what stands around a page: the organisation, and the reading of its contacts."""
+    summary = cast(ConnectionSummary, _summary())
+    last, now = draft.last_check, utcnow()
+    partly = last if last and last.has_read_a_part else None
+    is_shown = last and not partly and _is_worth_showing(last, summary)
+    return {
+        "draft_id": draft.id,
+        "organisation": summary.organisation,
+        "read_at": summary.last_sync_at,
+        "is_usable": summary.status == "active",
+        "reading": RunView(last, now) if last and is_shown else None,
+        "partly": partly,
+        "is_compared": draft.is_compared,
+        "match_word": match_word,
+        "my_name": current_user.name,
+        "colleague": draft.colleague,
+    }
 
 
 def leads_elsewhere(draft: Draft) -> Response | None:
@@ -192,43 +203,14 @@ def see(target: str) -> Response:
     return cast(Response, redirect(target, HTTPStatus.SEE_OTHER))
 
 
-def _desk(draft_id: UUID) -> Draft:
-    draft = import_places.desk(
-        db.session,
-        current_practice_id(),
-        draft_id,
-        user_id=current_user.id,
-        since=utcnow() - LATELY,
-    )
-    if draft is None:
-        raise NotFound
-    return draft
-
-
 def _screen(draft: Draft, look: Look) -> Screen:
-    around = contact_counts.overview(db.session, draft.place, look.wanted)
+    counted = contact_counts.overview(db.session, draft.place, look.wanted)
     # A page past the end is the last one.
-    look = look.on_page(min(look.page, look.last_page(around.total)))
+    look = look.on_page(min(look.page, look.last_page(counted.total)))
     found = contacts.preview(
         db.session, draft.place, look.wanted, limit=look.per, page=look.page, sort=look.sort
     )
-    return Screen(draft_id=draft.id, look=look, rows=found.rows, around=around)
-
-
-def _around(draft: Draft) -> dict[str, Any]:
-    """Return what stands around the table: the organisation, and the reading of its contacts."""
-    summary = cast(ConnectionSummary, _summary())
-    last, now = draft.last_check, utcnow()
-    return {
-        "draft_id": draft.id,
-        "organisation": summary.organisation,
-        "read_at": summary.last_sync_at,
-        "is_usable": summary.status == "active",
-        "reading": RunView(last, now) if last and _is_worth_showing(last, summary) else None,
-        "match_word": match_word,
-        "my_name": current_user.name,
-        "colleague": draft.colleague,
-    }
+    return Screen(draft_id=draft.id, look=look, rows=found.rows, around=counted)
 
 
 def _is_old(read_at: datetime | None) -> bool:
@@ -244,8 +226,8 @@ def _is_worth_showing(run: RunRow, summary: ConnectionSummary) -> bool:
 
 
 def _not_connected() -> str:
-    around = frame.current_frame()
-    names = around.admins if around else []
+    shown = frame.current_frame()
+    names = shown.admins if shown else []
     return render_template("contact_import/not_connected.html", whom=frame.ask_admins(names))
 
 
@@ -255,8 +237,8 @@ def _is_connected() -> bool:
 
 
 def _summary() -> ConnectionSummary | None:
-    around = frame.current_frame()
-    return around.summary if around else None
+    shown = frame.current_frame()
+    return shown.summary if shown else None
 
 
 def _go(target: str) -> Response:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
-from typing import TypedDict, cast
+from typing import cast
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -24,13 +23,22 @@ from flask import (
 from dashboard import wiring
 from dashboard.clock import utcnow
 from dashboard.database import db
-from dashboard.queries import clients, documents, stamps
+from dashboard.queries import clients, documents, push_groups, stamps
 from dashboard.queries.clients import ClientRow
-from dashboard.queries.documents import TABS, DocumentDetail, DocumentRow, Shown
+from dashboard.queries.document_states import Shown, shown_by
+from dashboard.queries.documents import TABS, DocumentDetail
+from dashboard.queries.push_groups import Group
 from dashboard.queries.stamps import Reader, documents_stamp
-from dashboard.services.refusals import InvalidInput, NotFound, Refusal, UploadRefused
+from dashboard.services.refusals import InvalidInput, NotFound, UploadRefused
 from dashboard.views import guards
 from dashboard.views.call_budget import cost_of_filing
+from dashboard.views.document_retry import (
+    filters_of_list,
+    group_rows,
+    id_in,
+    ids_in,
+    kept_filters,
+)
 from dashboard.views.documents_api import receive_upload
 from dashboard.views.filters import plural
 from dashboard.views.frame import Frame, current_frame
@@ -53,15 +61,6 @@ from jobs.queue import poke
 pages = Blueprint("documents", __name__, url_prefix="/documents")
 
 
-class Filters(TypedDict):
-    """What narrows the list."""
-
-    client_id: UUID | None
-    q: str
-    type_: str
-    year: str
-
-
 TAB_WORDS = {
     "": "All",
     "attention": "Needs attention",
@@ -78,8 +77,8 @@ OFFERED = 20
 def page() -> str:
     """The practice's documents by tab and filter."""
     practice_id, wanted, now = current_practice_id(), page_args(), utcnow()
-    frame, filters = cast(Frame, current_frame()), _filters()
-    shown = documents.shown_by(frame.summary)
+    frame, filters = cast(Frame, current_frame()), filters_of_list()
+    shown = shown_by(frame.summary)
     tab = request.args.get("tab", "")
     if tab not in {"", *TABS}:
         raise NotFound
@@ -100,7 +99,12 @@ def page() -> str:
     # Only at the top of the whole list is it clear where a new document would appear.
     is_top = not (tab or any(filters.values()) or wanted.cursor)
     newest = max((row.created_at for row in found.rows), default=None) if is_top else None
-    unsent = documents.unsent_ids(db.session, practice_id, shown=shown)
+    by_cause: tuple[Group, ...] = ()
+    unsent: tuple[UUID, ...] = ()
+    if tab == "attention":
+        by_cause = push_groups.groups(db.session, practice_id, shown, filters)
+    else:
+        unsent = documents.unsent_ids(db.session, practice_id, shown=shown)
     return render_template(
         "documents/page.html",
         rows=[(row, words_for_row(row, frame)) for row in found.rows],
@@ -113,7 +117,8 @@ def page() -> str:
         year_options=[("", "Any year"), *((each, each) for each in choices.years)],
         unsent=unsent,
         unsent_cost=cost_of_filing("Sending them", frame.summary, len(unsent), counts.way),
-        retry_cost=_cost_of_retrying(found.rows, frame, counts.way) if tab == "attention" else "",
+        groups=group_rows(by_cause),
+        kept_filters=kept_filters(),
         live=live,
         moving=moving(live),
         every=list_tempo(live, now),
@@ -127,7 +132,7 @@ def page() -> str:
 
 
 def _badges_stamp(reader: Reader, user_id: UUID) -> str | None:
-    ids = _ids(request.args.getlist("id"))
+    ids = ids_in(request.args.getlist("id"))
     return stamps.of_documents(reader, user_id, ids, since=_since())
 
 
@@ -138,9 +143,9 @@ def badges_panel() -> Response | str:
     """The badges of the list's unfinished rows, out of band; 204 while they read the same."""
     if guards.opened_directly():
         return _see(url_for("documents.page"))
-    now, ids = utcnow(), _ids(request.args.getlist("id"))
+    now, ids = utcnow(), ids_in(request.args.getlist("id"))
     frame = cast(Frame, current_frame())
-    shown = documents.shown_by(frame.summary)
+    shown = shown_by(frame.summary)
     rows = documents.badges(db.session, current_practice_id(), ids, now=now, shown=shown)
     live = [row for row in rows if tempo(row, now)]
     since = _since()
@@ -165,9 +170,9 @@ def badges_panel() -> Response | str:
 def new() -> str:
     """The form for a new document: first the client, then the file."""
     practice_id, q = current_practice_id(), request.args.get("q", "")
-    client_id = _one_id(request.args.get("client_id", ""))
+    client_id = id_in(request.args.get("client_id", ""))
     client = _client(client_id)
-    offered = () if client else clients.page(db.session, practice_id, q=q, limit=OFFERED).rows
+    offered = () if client else clients.names(db.session, practice_id, q, limit=OFFERED)
     return render_template("documents/new.html", client=client, offered=offered, q=q, errors=[])
 
 
@@ -255,26 +260,6 @@ def send(document_id: UUID) -> Response:
     return _see(url_for("documents.one", document_id=document_id, _anchor="push"))
 
 
-@pages.post("/retry")
-@sign_in_required
-def retry_ticked() -> Response:
-    """Try the ticked documents again."""
-    service, started, refused = wiring.documents(), 0, 0
-    for document_id in _ids(request.form.getlist("ticked")):
-        try:
-            service.retry(current_practice_id(), current_user_id(), document_id)
-            started += 1
-        except Refusal:
-            db.session.rollback()
-            refused += 1
-    poke("file-push", current_practice_id())
-    words = f"Retry started for {started}."
-    if refused:
-        words += f" {refused} cannot be retried: they are filed or not on their way."
-    flash(words if started or refused else "No document was ticked.", "info")
-    return _see(url_for("documents.page", tab="attention"))
-
-
 @pages.post("/send-unsent")
 @sign_in_required
 def send_unsent() -> Response:
@@ -282,12 +267,15 @@ def send_unsent() -> Response:
     ids = list(documents.unsent_ids(db.session, current_practice_id()))
     wiring.documents().send_unsent(current_practice_id(), current_user_id(), ids)
     poke("file-push", current_practice_id())
-    flash(f"{len(ids)} documents are on their way.", "success")
+    flash(
+        plural(len(ids), "{n} document is on its way.", "{n} documents are on their way."),
+        "success",
+    )
     return _see(url_for("documents.page", tab="way"))
 
 
 def _form_again(refusal: InvalidInput | UploadRefused) -> Response:
-    client = _client(_one_id(request.form.get("client_id", "")))
+    client = _client(id_in(request.form.get("client_id", "")))
     field = refusal.field if isinstance(refusal, InvalidInput) else "file"
     body = render_template(
         "documents/new.html",
@@ -314,7 +302,7 @@ def _detail(document_id: UUID, shown: Shown) -> DocumentDetail:
 
 def _detail_facts(document_id: UUID) -> dict[str, object]:
     frame = cast(Frame, current_frame())
-    detail = _detail(document_id, documents.shown_by(frame.summary))
+    detail = _detail(document_id, shown_by(frame.summary))
     now, row = utcnow(), detail.document
     return {
         "detail": detail,
@@ -323,13 +311,6 @@ def _detail_facts(document_id: UUID) -> dict[str, object]:
         "every": tempo(row, now),
         "seen": documents_stamp([row.way]),
     }
-
-
-def _cost_of_retrying(rows: Sequence[DocumentRow], frame: Frame, waiting: int) -> str:
-    """Return what it costs to retry everything on this page that can be; empty for nothing."""
-    count = sum(row.can_retry and row.word.code != "no_contact" for row in rows)
-    words = plural(count, "Retrying it", "Retrying all {n}")
-    return cost_of_filing(words, frame.summary, count, waiting)
 
 
 def _tabs(current: str, counts: documents.DocumentCounts) -> list[dict[str, object]]:
@@ -344,15 +325,6 @@ def _tabs(current: str, counts: documents.DocumentCounts) -> list[dict[str, obje
         }
         for tab, words in TAB_WORDS.items()
     ]
-
-
-def _filters() -> Filters:
-    return {
-        "client_id": _one_id(request.args.get("client", "")),
-        "q": request.args.get("q", "").strip(),
-        "type_": request.args.get("type", ""),
-        "year": request.args.get("year", ""),
-    }
 
 
 def _address(**changes: str | None) -> str:
@@ -374,17 +346,6 @@ def _badges_url(ids: list[UUID], since: datetime | None) -> str:
     asked = [("id", str(each)) for each in ids]
     query = urlencode([*asked, ("since", since.isoformat())] if since else asked)
     return f"{url_for('documents.badges_panel')}?{query}"
-
-
-def _ids(given: list[str]) -> list[UUID]:
-    return [found for found in map(_one_id, given) if found is not None]
-
-
-def _one_id(given: str) -> UUID | None:
-    try:
-        return UUID(given)
-    except ValueError:
-        return None
 
 
 def _see(url: str) -> Response:

@@ -9,6 +9,7 @@ from flask import Blueprint, render_template
 from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.queries import activity, contact_counts, documents, sync_runs
+from dashboard.queries.document_states import shown_by
 from dashboard.queries.import_places import Place as ImportPlace
 from dashboard.rules.day_chart import chart_of
 from dashboard.rules.preview_filter import PreviewFilter
@@ -29,7 +30,7 @@ def page() -> str:
     """Everything in one look; the numbers lead to the lists behind them."""
     practice_id = current_practice_id()
     summary = cast(Frame, current_frame()).summary
-    shown = documents.shown_by(summary)
+    shown = shown_by(summary)
     is_current = summary is not None and summary.is_current
     where = ImportPlace(summary.id, None) if summary and is_current else practice_id
     place = place_of_request(utcnow())

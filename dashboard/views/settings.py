@@ -26,6 +26,7 @@ from dashboard.database import db
 from dashboard.models import RunKind
 from dashboard.queries import connections, documents, stamps, sync_runs
 from dashboard.queries.connections import ConnectionSummary
+from dashboard.queries.document_states import shown_by
 from dashboard.queries.documents import NamedDocument
 from dashboard.rules.file_naming import BASE_FOLDER, file_name, folder_name
 from dashboard.rules.organisation_change import comparison_sentence, question
@@ -145,7 +146,7 @@ def calls_panel() -> Response | str:
     summary = cast(Frame, current_frame()).summary
     if summary is None or not summary.is_current:
         return Response(status=HTTPStatus.NO_CONTENT)
-    counts = documents.counts(db.session, current_practice_id(), shown=documents.shown_by(summary))
+    counts = documents.counts(db.session, current_practice_id(), shown=shown_by(summary))
     facts = stamps.of_calls(db.session, current_user_id())
     calls = card_of_calls(facts, summary, counts)
     announce = request.args.get("heard", calls.state) != calls.state

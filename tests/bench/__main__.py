@@ -10,7 +10,16 @@ import sys
 
 from tests.support.command_lines import run_named
 
-BENCHES = ("governor", "limiter_loss", "day", "redis_bytes", "contacts", "preview", "viewers")
+BENCHES = (
+    "governor",
+    "limiter_loss",
+    "day",
+    "redis_bytes",
+    "contacts",
+    "preview",
+    "viewers",
+    "filing",
+)
 
 if __name__ == "__main__":
     sys.exit(run_named("tests.bench", BENCHES, sys.argv[1:]))

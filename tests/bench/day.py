@@ -1,21 +1,24 @@
 """A day of ten thousand practices in minutes: the governor's own scripts under a clock of ours.
 
 What is simulated is time, Xero and the workers; the decisions are the product's: the two Lua
-scripts in a real Redis, the practices' phases, the timetable's sweeps, the queue's order and the
-turns. Some practices have a backlog of documents at ten o'clock, some more than a day's calls. An
-exact judge looks at every arrival.
+scripts in a real Redis, the practices' phases, the timetable's sweeps and how far they look ahead,
+the scheduler's ticks, the queue's order and the turns. Sweeps every five seconds set a poke for
+each turn that comes soon; a tick in the middle of each second gives those whose moment has come.
+Some pokes are lost, and some callers killed: the sweeps find both. Some practices have a backlog of
+documents at ten o'clock, some more than a day's calls. An exact judge looks at every arrival.
 """
 
 from __future__ import annotations
 
 import argparse
 import heapq
+import math
 import random
 import sys
 import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,6 +35,8 @@ from dashboard.services.turn import Turn
 from dashboard.xero.errors import XeroMustWait
 from dashboard.xero.governor import Governor, Limits, Priority
 from jobs.file_push import SLICE_SECONDS
+from jobs.scheduler import TICK_SECONDS
+from jobs.sweeping import AHEAD
 from jobs.timetable import TIMETABLE
 from tests.bench.simulated_xero import ExactJudge
 from tests.storm.report import Report, verdict
@@ -40,7 +45,7 @@ from tests.support.virtual_redis import MICROSECONDS, START, VirtualRedis
 
 MORNING = datetime(2026, 11, 22, tzinfo=UTC)
 SWEEPS = {sweep.name: sweep.seconds for sweep in TIMETABLE}
-SLOWEST_START, BUSIEST, FAIREST = 30.0, 2.5, 0.99
+SLOWEST_START, LONGEST_UNSEEN, BUSIEST, FAIREST = 30.0, 5.0, 2.5, 0.99
 # Of few practices two that come in one second already are many times the mean.
 ENOUGH_FOR_A_MEAN = 5_000
 CALLS_OF_A_DOCUMENT = 3
@@ -68,12 +73,19 @@ class Practice:
     last_good_call: float = 0.0
 
 
+# Who waits for what, the first turn first.
+Waiting = list[tuple[float, int, Practice]]
+
+
 @dataclass
 class Findings:
     """What is measured beside the judge's findings."""
 
     syncs: int = 0
     worst_start: float = 0.0
+    earliest_start: float = math.inf
+    longest_unseen: float = 0.0
+    lost: int = 0
     syncs_that_waited: int = 0
     begun: Counter[int] = field(default_factory=Counter)
     by_the_clock: Counter[int] = field(default_factory=Counter)
@@ -113,7 +125,9 @@ class Day:
         self.idle = options.workers
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
-        self._due: dict[str, list[tuple[float, int, Practice]]] = {"sync": [], "check": []}
+        self._due: dict[str, Waiting] = {"sync": [], "check": []}
+        self._later: dict[str, Waiting] = {"sync": [], "check": []}
+        self._lost: dict[str, Waiting] = {"sync": [], "check": []}
         self.practices = [self._practice() for _ in range(options.practices)]
         self.loaded = self.practices[: options.loaded]
         self.heavy = self.practices[options.loaded : options.loaded + options.heavy]
@@ -133,12 +147,11 @@ class Day:
 
     def run(self) -> None:
         ends_at = self.options.hours * 3600.0
-        for kind, name in (
-            ("sync", "xero-contact-sync"),
-            ("check", "xero-health-check"),
-            ("push", "xero-file-push"),
-        ):
-            self._sweep_every(kind, SWEEPS[name])
+        # Like the scheduler, in the middle between two turns.
+        self._every(TICK_SECONDS, self._give_later_pokes)
+        self._every(SWEEPS["xero-contact-sync"], partial(self._sweep_ahead, "sync"))
+        self._every(SWEEPS["xero-health-check"], partial(self._sweep_ahead, "check"))
+        self._every(SWEEPS["xero-file-push"], self._sweep_pushes)
         backlog_at = self.options.backlog_at * 3600.0
         self.at(backlog_at, self._load)
         self.at(backlog_at + self.options.compare_after, self._compare)
@@ -151,27 +164,50 @@ class Day:
 
     # -- the queue ------------------------------------------------------------------------------
 
-    def _sweep_every(self, kind: str, seconds: int) -> None:
-        def sweep() -> None:
-            for practice in self._found_due(kind):
+    def _every(self, seconds: float, what: Callable[[], None]) -> None:
+        def once() -> None:
+            what()
+            self.at(self.now + seconds, once)
+
+        self.at(TICK_SECONDS / 2, once)
+
+    def _sweep_pushes(self) -> None:
+        found = [one for one in self.loaded + self.heavy if one.documents > 0]
+        free = [one for one in found if max(one.waits_until, one.leased_until) <= self.now]
+        for practice in sorted(free, key=lambda one: one.last_good_call):
+            self.poke("push", practice)
+
+    def _sweep_ahead(self, kind: str) -> None:
+        """Poke whose turn came, and set a poke for whose turn comes soon; some of these get lost.
+
+        What is named is not named again before its next turn, unless its poke was lost.
+        """
+        for turn, practice in _come(self._lost[kind], self.now):
+            self._poke_late(kind, practice, turn)
+        for turn, practice in _come(self._due[kind], self.now + AHEAD.total_seconds()):
+            if turn <= self.now:
+                self._poke_late(kind, practice, turn)
+            elif self.chance.random() < self.options.lost:
+                self.found.lost += 1
+                self._wait(self._lost[kind], turn, practice)
+            else:
+                self._wait(self._later[kind], turn, practice)
+
+    def _poke_late(self, kind: str, practice: Practice, turn: float) -> None:
+        self.found.longest_unseen = max(self.found.longest_unseen, self.now - turn)
+        self.poke(kind, practice)
+
+    def _give_later_pokes(self) -> None:
+        for kind, waiting in self._later.items():
+            for _, practice in _come(waiting, self.now):
                 self.poke(kind, practice)
-            self.at(self.now + seconds, sweep)
-
-        self.at(0.0, sweep)
-
-    def _found_due(self, kind: str) -> list[Practice]:
-        if kind == "push":
-            found = [one for one in self.loaded + self.heavy if one.documents > 0]
-            free = [one for one in found if max(one.waits_until, one.leased_until) <= self.now]
-            return sorted(free, key=lambda one: one.last_good_call)
-        waiting, found = self._due[kind], []
-        while waiting and waiting[0][0] <= self.now:
-            found.append(heapq.heappop(waiting)[2])
-        return found
 
     def due(self, kind: str, practice: Practice, moment: float) -> None:
+        self._wait(self._due[kind], moment, practice)
+
+    def _wait(self, waiting: Waiting, turn: float, practice: Practice) -> None:
         self._number += 1
-        heapq.heappush(self._due[kind], (moment, self._number, practice))
+        heapq.heappush(waiting, (turn, self._number, practice))
 
     def poke(self, kind: str, practice: Practice) -> None:
         if (kind, practice.id) in self.queued:
@@ -255,7 +291,8 @@ class Day:
         if not practice.parked and practice.last_sync != practice.sync_due:
             self.found.syncs += 1
             late = self.now - practice.sync_due
-            self.found.worst_start = max(self.found.worst_start, abs(late))
+            self.found.worst_start = max(self.found.worst_start, late)
+            self.found.earliest_start = min(self.found.earliest_start, late)
         practice.last_sync, practice.parked = practice.sync_due, False
 
     def _check(self, practice: Practice) -> Steps:
@@ -341,7 +378,13 @@ def report_of(day: Day, took: float) -> Report:
     report.facts["fullest minute, day, app, most at once"] = ", ".join(
         str(judge.fullest[name]) for name in ("minute", "day", "app minute", "at once")
     )
-    report.facts["syncs on their turn, latest start"] = f"{found.syncs}, {found.worst_start:.1f} s"
+    report.facts["syncs on their turn"] = found.syncs
+    report.facts["after their turn: earliest, latest start"] = (
+        f"{found.earliest_start:.1f} s, {found.worst_start:.1f} s"
+    )
+    report.facts["pokes lost; longest until a sweep saw it"] = (
+        f"{found.lost}, {found.longest_unseen:.1f} s"
+    )
     report.facts["syncs that Xero's limits held up"] = found.syncs_that_waited
     report.facts["syncs in the busiest second, by the mean"] = f"{busiest:.2f} (mean {mean:.1f})"
     report.facts["the same of calls, checks included"] = f"{busiest_calls:.2f} (mean {calls:.1f})"
@@ -356,14 +399,28 @@ def report_of(day: Day, took: float) -> Report:
     report.expect(
         found.worst_start <= SLOWEST_START, f"a sync began {found.worst_start:.0f} s late"
     )
+    report.expect(found.earliest_start >= 0, "a sync began before its turn")
+    report.expect(
+        found.longest_unseen <= LONGEST_UNSEEN,
+        f"no sweep saw for {found.longest_unseen:.1f} s whose turn had come",
+    )
     if options.practices >= ENOUGH_FOR_A_MEAN:
         report.expect(busiest <= BUSIEST, f"the busiest second has {busiest:.2f} times the mean")
     report.expect(found.jain >= FAIREST, f"the Jain index is {found.jain:.4f}")
     if options.killed:
         report.expect(found.killed > 0, "nobody was killed")
+    if options.lost:
+        report.expect(found.lost > 0, "no poke was lost")
     if options.heavy and options.hours >= 14:
         report.expect(found.parked > 0, "no full day parked a practice")
     return report
+
+
+def _come(waiting: Waiting, until: float) -> Iterator[tuple[float, Practice]]:
+    """Take those whose turn comes by *until*, the first one first."""
+    while waiting and waiting[0][0] <= until:
+        turn, _, practice = heapq.heappop(waiting)
+        yield turn, practice
 
 
 def _load(counts: Counter[int], hours: float) -> tuple[float, float]:
@@ -387,6 +444,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--compare-after", type=float, default=1200.0, metavar="SECONDS")
     parser.add_argument("--second-pages", type=float, default=0.02)
     parser.add_argument("--killed", type=float, default=0.01, help="part of calls")
+    parser.add_argument("--lost", type=float, default=0.01, help="part of the pokes for later")
     parser.add_argument("--seed", type=int, default=4)
     options = parser.parse_args(arguments)
     began = time.monotonic()

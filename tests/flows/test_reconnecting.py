@@ -86,6 +86,7 @@ def calls_to_files(world: World) -> int:
 
 class TestHolding:
     @pytest.mark.parametrize("how", ["disconnected here", "removed in Xero", "expired"])
+    @pytest.mark.fact(56)
     def test_documents_wait_and_go_by_themselves_after_reconnecting(
         self,
         *,
@@ -177,9 +178,9 @@ class TestLeaving:
         assert {run.status for run in session.scalars(select(SyncRun))} == {RunStatus.CANCELLED}
         later = utcnow() + timedelta(days=1)
         assert due.practices_to_push(session, later) == []
-        assert due.practices_to_sync(session, later) == []
+        assert list(due.practices_to_sync(session, later)) == []
         assert due.imports_to_run(session, later) == []
-        assert due.connections_to_check(session, later) == []
+        assert list(due.connections_to_check(session, later)) == []
         assert due.connections_to_refresh(session, later) == []
 
     def test_removing_the_links_asks_for_the_name(

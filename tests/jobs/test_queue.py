@@ -1,17 +1,29 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import redis
 from flask import Flask
 
+from dashboard.app import create_app
 from dashboard.clock import utcnow
-from jobs.queue import FUNCTIONS, JsonQueue, poke, poke_all, workers_alive
+from dashboard.config import Settings
+from jobs.queue import (
+    FUNCTIONS,
+    JsonQueue,
+    poke,
+    poke_all,
+    poke_later,
+    poke_whose_turn_came,
+    workers_alive,
+)
 from tests.support.servers import embedded_redis
 
 PRACTICE = "6f1f9a52-7f6c-4c57-9a52-1f1f9a527f6c"
@@ -32,10 +44,14 @@ def connection(server: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def queue(connection: redis.Redis) -> Iterator[JsonQueue]:
-    app = Flask(__name__)
-    app.extensions["redis"] = connection
-    with app.app_context():
+    with app_with(connection).app_context():
         yield JsonQueue(connection=connection)
+
+
+def app_with(connection: redis.Redis) -> Flask:
+    app = Flask(__name__)
+    app.extensions |= {"redis": connection, "redis_for_nudges": connection}
+    return app
 
 
 class TestPoke:
@@ -91,16 +107,56 @@ class TestPoke:
         ]
 
 
+class TestPokeLater:
+    def test_it_waits_for_its_moment_and_comes_once(self, queue: JsonQueue) -> None:
+        turn = utcnow()
+        poke_later("contact-sync", {UUID(PRACTICE): turn})
+        poke_later("contact-sync", {UUID(PRACTICE): turn})
+        poke_whose_turn_came(queue.connection, turn - timedelta(milliseconds=1))
+        assert queue.count == 0
+        poke_whose_turn_came(queue.connection, turn)
+        assert [(job.func_name, job.args) for job in queue.jobs] == [
+            (FUNCTIONS["contact-sync"], [PRACTICE])
+        ]
+        queue.empty()
+        poke_whose_turn_came(queue.connection, turn)
+        assert queue.count == 0
+
+    def test_it_may_be_moved(self, queue: JsonQueue) -> None:
+        turn = utcnow()
+        poke_later("health-check", {UUID(PRACTICE): turn})
+        poke_later("health-check", {UUID(PRACTICE): turn + timedelta(seconds=1)})
+        poke_whose_turn_came(queue.connection, turn)
+        assert queue.count == 0
+
+    def test_an_id_that_still_waits_is_not_queued_twice(self, queue: JsonQueue) -> None:
+        poke("contact-sync", PRACTICE)
+        poke_later("contact-sync", {UUID(PRACTICE): utcnow()})
+        poke_whose_turn_came(queue.connection, utcnow())
+        assert queue.count == 1
+
+
 class TestRedisDown:
     def test_a_poke_says_so_in_one_line_and_raises_nothing(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        app = Flask(__name__)
-        app.extensions["redis"] = redis.Redis.from_url(f"unix://{tmp_path}/nobody.sock")
+        app = app_with(redis.Redis.from_url(f"unix://{tmp_path}/nobody.sock"))
         with app.app_context(), caplog.at_level(logging.WARNING, logger="jobs.queue"):
             assert not poke("file-push", PRACTICE)
         assert len(caplog.records) == 1
         assert "the sweeps will find the rows" in caplog.text
+
+    def test_nobody_waits_for_one_that_takes_the_poke_and_is_silent(
+        self, settings: Settings
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            port = silent.getsockname()[1]
+            app = create_app(replace(settings, redis_url=f"redis://127.0.0.1:{port}/0"))
+            with app.app_context():
+                assert not poke("file-push", PRACTICE)
+            waits = app.extensions["redis_for_nudges"].get_connection_kwargs()
+        # The usual calls to Redis end after two seconds.
+        assert waits["socket_timeout"] <= 0.5
 
 
 class TestWorkersAlive:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from collections import Counter
+from datetime import datetime, timedelta
 from types import ModuleType
 
 import pytest
@@ -29,10 +30,12 @@ from jobs import (
     health_check,
     token_refresh,
 )
-from jobs.queue import FUNCTIONS, JsonQueue
+from jobs.queue import FUNCTIONS, JsonQueue, poke_whose_turn_came
+from jobs.timetable import CLOCK_SWEEP_SECONDS
 from tests import factories
 
 PAST = utcnow() - timedelta(minutes=1)
+SOON = PAST + timedelta(minutes=2)
 
 
 @pytest.fixture
@@ -166,10 +169,81 @@ class TestSweeps:
             writer.rollback()
         assert queued(queue) == [(FUNCTIONS["file-push"], practice_id)]
 
+    @pytest.mark.parametrize("sweeper", [file_push, contact_sync])
     def test_with_redis_down_it_ends_quietly(
-        self, app: Flask, connection: XeroConnection, monkeypatch: pytest.MonkeyPatch
+        self,
+        app: Flask,
+        connection: XeroConnection,
+        monkeypatch: pytest.MonkeyPatch,
+        sweeper: ModuleType,
     ) -> None:
         make_push(connection)
+        connection.sync_due_at = SOON
+        db.session.commit()
         nobody = redis.Redis.from_url("unix:///nowhere/at/all.sock")
         monkeypatch.setitem(app.extensions, "redis", nobody)
-        file_push.sweep()
+        sweeper.sweep()
+
+
+class TestByTheClock:
+    """What comes to every practice: each at its own turn, however seldom anybody sweeps."""
+
+    @pytest.fixture
+    def sweep_began(self, monkeypatch: pytest.MonkeyPatch) -> datetime:
+        """A moment at which every sweep of the test looks."""
+        began = utcnow().replace(microsecond=0)
+        monkeypatch.setattr("jobs.sweeping.utcnow", lambda: began)
+        return began
+
+    @pytest.mark.parametrize(
+        ("sweeper", "column"), [(contact_sync, "sync_due_at"), (health_check, "health_due_at")]
+    )
+    def test_what_comes_between_two_sweeps_does_not_go_in_one_second(
+        self,
+        app: Flask,
+        queue: JsonQueue,
+        sweep_began: datetime,
+        sweeper: ModuleType,
+        column: str,
+    ) -> None:
+        for second in range(1, CLOCK_SWEEP_SECONDS + 1):
+            turn = sweep_began + timedelta(seconds=second)
+            factories.make_connection(factories.make_practice(), **{column: turn})
+        sweeper.sweep()
+        went = Counter[int]()
+        for second in range(CLOCK_SWEEP_SECONDS + 1):
+            waiting = queue.count
+            poke_whose_turn_came(queue.connection, sweep_began + timedelta(seconds=second))
+            went[second] = queue.count - waiting
+        assert went == {0: 0} | dict.fromkeys(range(1, CLOCK_SWEEP_SECONDS + 1), 1)
+
+    def test_a_sweep_that_comes_late_by_a_whole_turn_has_been_made_up_for(
+        self, queue: JsonQueue, connection: XeroConnection, sweep_began: datetime
+    ) -> None:
+        turn = sweep_began + timedelta(seconds=2 * CLOCK_SWEEP_SECONDS)
+        connection.sync_due_at = turn
+        db.session.commit()
+        contact_sync.sweep()
+        poke_whose_turn_came(queue.connection, turn)
+        assert queued(queue) == [(FUNCTIONS["contact-sync"], str(connection.practice_id))]
+
+    def test_a_lost_poke_is_made_good_by_the_next_sweep(
+        self, queue: JsonQueue, connection: XeroConnection, sweep_began: datetime
+    ) -> None:
+        connection.sync_due_at = sweep_began
+        db.session.commit()
+        contact_sync.sweep()
+        queue.connection.flushall()
+        contact_sync.sweep()
+        assert queued(queue) == [(FUNCTIONS["contact-sync"], str(connection.practice_id))]
+
+    def test_what_several_sweeps_name_is_poked_once(
+        self, queue: JsonQueue, connection: XeroConnection, sweep_began: datetime
+    ) -> None:
+        turn = sweep_began + timedelta(seconds=1)
+        connection.health_due_at = turn
+        db.session.commit()
+        for _ in range(3):
+            health_check.sweep()
+            poke_whose_turn_came(queue.connection, turn)
+        assert queued(queue) == [(FUNCTIONS["health-check"], str(connection.id))]

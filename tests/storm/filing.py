@@ -89,6 +89,11 @@ class Xero:
         """Return how often each trouble struck."""
         return Counter(self._asked("GET", "/test/injected"))
 
+    def calls(self, tenant_id: str) -> list[tuple[datetime, int]]:
+        """Return when each call of the organisation came, and the status of its answer."""
+        found = self._asked("GET", f"/test/calls?tenant_id={tenant_id}")["calls"]
+        return [(datetime.fromisoformat(call["at"]), call["status"]) for call in found]
+
     def files(self, tenant_id: str) -> dict[str, Any]:
         """Return the organisation's files, and how many folders there are of each name."""
         return self._asked("GET", f"/test/files?tenant_id={tenant_id}")
@@ -109,12 +114,13 @@ class Xero:
 
 
 @contextmanager
-def xero_server(pace: Pace, *, lag: float = LAG, seed: int = 1) -> Iterator[Xero]:
-    """Run a pretend Xero whose time runs at *pace*."""
+def xero_server(pace: Pace, *more: str, lag: float = LAG, seed: int = 1) -> Iterator[Xero]:
+    """Run a pretend Xero whose time runs at *pace*; *more* are further options of its command."""
     port = free_port()
     command = [sys.executable, "-m", "tests.storm.xero_server", "--port", str(port)]
     command += ["--pace", str(pace.factor), "--began-at", pace.began_at.isoformat()]
-    with servers.running([*command, "--lag", str(lag), "--seed", str(seed)], {}) as server:
+    command += ["--lag", str(lag), "--seed", str(seed), *more]
+    with servers.running(command, {}) as server:
         url = f"http://127.0.0.1:{port}"
         server.wait_until(lambda: servers.answers(url))
         yield Xero(url)

@@ -4,7 +4,8 @@
 as fast. A harness adds organisations that let the app in already, turns the weather on and off, and
 reads at the end which files Xero really has. In bad weather calls to Files fail in every way that a
 server can fail in: before the work, after it, with an answer and without; the server forgets its
-idempotency keys and lists new files late.
+idempotency keys and lists new files late. With `--limited` it keeps Xero's limits, and with
+`--answer-after` it takes its time.
 """
 
 from __future__ import annotations
@@ -54,16 +55,21 @@ ASKED_TO_WAIT = 1
 class Weather(Faults):
     """Strikes calls to Files by the dice while it is bad; forgets keys and lists files late."""
 
-    def __init__(self, world: World, *, pace: float, lag: float, seed: int) -> None:
+    def __init__(
+        self, world: World, *, pace: float, lag: float, seed: int, answer_after: float
+    ) -> None:
         super().__init__()
         self._world = world
         self._pace = pace
         self._lag = lag
+        self._answer_after = answer_after
         self._dice = random.Random(seed)  # noqa: S311 - who is struck is no secret
         self.is_bad = False
 
     def take(self, method: str, path: str) -> Fault | None:
         """Return the trouble that this call meets, and count it."""
+        if self._answer_after and path.startswith(FILES):
+            self._world.pause(self._answer_after)
         if not self.is_bad or not path.startswith(FILES):
             return super().take(method, path)
         with self._lock:
@@ -127,6 +133,17 @@ def injected() -> Response:
     return jsonify(dict(_weather().injected))
 
 
+@control.get("/calls")
+def calls() -> Response:
+    """Return when each call of an organisation came, and how it was answered."""
+    found = [
+        {"at": call.at.isoformat(), "status": call.status}
+        for call in current_world().calls.last()
+        if call.tenant_id == request.args["tenant_id"]
+    ]
+    return jsonify({"calls": found})
+
+
 @control.get("/files")
 def files() -> Response:
     """Return what Xero really has: each file with its folder and the contacts that show it."""
@@ -165,7 +182,15 @@ def _organisation(world: World, contacts: int) -> Organisation:
     return made
 
 
-def new_world(*, pace: float, began_at: datetime, lag: float, seed: int) -> World:
+def new_world(
+    *,
+    pace: float,
+    began_at: datetime,
+    lag: float,
+    seed: int,
+    limited: bool = False,
+    answer_after: float = 0.0,
+) -> World:
     """Return a world with one person, no organisation yet, and time at *pace* since *began_at*."""
 
     def now() -> datetime:
@@ -176,9 +201,10 @@ def new_world(*, pace: float, began_at: datetime, lag: float, seed: int) -> Worl
     user = User(str(uuid4()), "amira@harbourside.example", "Amira", "Patel")
     world.state.users[user.user_id] = user
     rules = world.limits.rules
-    # How limits are kept is another harness's matter.
-    rules.minute = rules.concurrent = rules.day = rules.app_minute = PLENTY
-    world.faults = Weather(world, pace=pace, lag=lag, seed=seed)
+    if not limited:
+        # How limits are kept is another harness's matter.
+        rules.minute = rules.concurrent = rules.day = rules.app_minute = PLENTY
+    world.faults = Weather(world, pace=pace, lag=lag, seed=seed, answer_after=answer_after)
     return world
 
 
@@ -190,8 +216,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--began-at", type=datetime.fromisoformat, required=True)
     parser.add_argument("--lag", type=float, default=0.0, help="how late files are listed at most")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--limited", action="store_true", help="keep Xero's limits")
+    parser.add_argument("--answer-after", type=float, default=0.0, help="seconds that Files takes")
     given = parser.parse_args(arguments)
-    world = new_world(pace=given.pace, began_at=given.began_at, lag=given.lag, seed=given.seed)
+    wanted = {name: value for name, value in vars(given).items() if name != "port"}
+    world = new_world(**wanted)
     app = create_simulator(world)
     app.register_blueprint(control)
     app.register_error_handler(KeyError, _unknown)

@@ -22,7 +22,7 @@ from dashboard.models import (
     XeroContact,
 )
 from dashboard.queries import contact_counts, contacts, import_places
-from dashboard.queries.contact_counts import Counts, Group
+from dashboard.queries.contact_counts import Counts, Group, GroupToCome
 from dashboard.queries.contacts import PreviewPage
 from dashboard.queries.import_places import Draft
 from dashboard.queries.keyset import UnknownCursor
@@ -234,9 +234,11 @@ class TestGroups:
         make_contact(connection, groups=[{"id": "2", "name": "VIP"}])
         draft = sync_service().get_import_preview(practice.id)
         wiring.import_drafts().tick(practice.id, admin.id, draft.id, [ticked.xero_contact_id], True)
-        assert contact_counts.tags_to_come(session, practice.id) == ("VAT",)
+        assert contact_counts.groups_to_come(session, practice.id) == (
+            GroupToCome("1", "VAT", "VAT"),
+        )
 
-    def test_tags_to_come_are_exactly_those_that_the_import_makes(
+    def test_groups_to_come_are_exactly_those_that_the_import_makes(
         self, session: AnySession, connection: XeroConnection, practice: Practice, admin: User
     ) -> None:
         client = make_client(practice)
@@ -268,8 +270,8 @@ class TestGroups:
         drafts.decide(practice.id, admin.id, draft.id, skipped.xero_contact_id, "skip", None)
         practice_id = practice.id
         with counted(session.get_bind()) as statements:
-            expected = contact_counts.tags_to_come(session, practice_id)
-        assert expected == ("A", "B")
+            expected = contact_counts.groups_to_come(session, practice_id)
+        assert [group.tag_name for group in expected] == ["A", "B"]
         # One finds the connection and its draft.
         assert sum(one.startswith("SELECT") for one in statements) == 2
         before = _xero_groups(session, practice)

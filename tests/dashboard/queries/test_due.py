@@ -139,7 +139,7 @@ class TestPracticesToSync:
     ) -> None:
         change(connection, **values)
         expected = [connection.practice_id] if is_due else []
-        assert due.practices_to_sync(session, NOW) == expected
+        assert list(due.practices_to_sync(session, NOW)) == expected
 
     @pytest.mark.parametrize(
         ("values", "is_due"),
@@ -164,21 +164,40 @@ class TestPracticesToSync:
         change(connection, auto_sync_contacts=False)
         make_run(connection, **values)
         expected = [connection.practice_id] if is_due else []
-        assert due.practices_to_sync(session, NOW) == expected
+        assert list(due.practices_to_sync(session, NOW)) == expected
 
     def test_a_practice_is_named_once_even_if_it_is_due_and_has_a_run(
         self, session: AnySession, connection: XeroConnection
     ) -> None:
         change(connection, sync_due_at=BEFORE)
         make_run(connection)
-        assert due.practices_to_sync(session, NOW) == [connection.practice_id]
+        assert list(due.practices_to_sync(session, NOW)) == [connection.practice_id]
 
     def test_a_practice_whose_run_is_being_worked_on_is_not_named(
         self, session: AnySession, connection: XeroConnection
     ) -> None:
         change(connection, sync_due_at=BEFORE)
         make_run(connection, status=RunStatus.RUNNING, lease_until=AFTER)
-        assert due.practices_to_sync(session, NOW) == []
+        assert list(due.practices_to_sync(session, NOW)) == []
+
+    @pytest.mark.parametrize("wait", ["waits_until", "lease_until", "not_before"])
+    def test_a_turn_comes_when_every_wait_is_over(
+        self, session: AnySession, connection: XeroConnection, wait: str
+    ) -> None:
+        change(connection, sync_due_at=BEFORE)
+        if wait == "waits_until":
+            change(connection, waits_until=AFTER)
+        else:
+            make_run(connection, created_at=BEFORE, **{wait: AFTER})
+        later = AFTER + timedelta(seconds=1)
+        assert due.practices_to_sync(session, later) == {connection.practice_id: AFTER}
+
+    def test_the_first_turn_is_named_first(
+        self, session: AnySession, connection: XeroConnection
+    ) -> None:
+        other = factories.make_connection(factories.make_practice(), sync_due_at=BEFORE)
+        turns = due.practices_to_sync(session, AFTER)
+        assert list(turns.items()) == [(other.practice_id, BEFORE), (connection.practice_id, AFTER)]
 
 
 class TestImportsToRun:
@@ -356,7 +375,7 @@ class TestConnectionsToCheck:
     ) -> None:
         change(connection, **values)
         expected = [connection.id] if is_due else []
-        assert due.connections_to_check(session, NOW) == expected
+        assert list(due.connections_to_check(session, NOW)) == expected
 
     def test_a_disconnected_one_that_still_holds_tokens_is_named(
         self, session: AnySession, connection: XeroConnection
@@ -367,4 +386,10 @@ class TestConnectionsToCheck:
             status=ConnectionStatus.DISCONNECTED,
             refresh_token_encrypted="locked",
         )
-        assert due.connections_to_check(session, NOW) == [connection.id]
+        assert list(due.connections_to_check(session, NOW)) == [connection.id]
+
+    def test_its_turn_comes_when_its_wait_is_over(
+        self, session: AnySession, connection: XeroConnection
+    ) -> None:
+        change(connection, health_due_at=BEFORE, waits_until=AFTER)
+        assert due.connections_to_check(session, AFTER) == {connection.id: AFTER}

@@ -282,7 +282,7 @@ class TestBrake:
     def test_nobody_takes_it_up_and_no_other_begins(self, held: Scene) -> None:
         run_id = held.run().id
         assert held.check().id == run_id
-        assert due.practices_to_sync(held.session(), held.clock()) == []
+        assert list(due.practices_to_sync(held.session(), held.clock())) == []
         assert held.run().held_at is not None
 
     def test_applied_it_goes_on_once_however_often_it_is_pressed(self, held: Scene) -> None:
@@ -290,7 +290,7 @@ class TestBrake:
         for _ in range(2):
             wiring.sync_brake().apply(held.practice_id, run_id)
         assert held.open_alerts() == []
-        assert due.practices_to_sync(held.session(), held.clock()) == [held.practice_id]
+        assert list(due.practices_to_sync(held.session(), held.clock())) == [held.practice_id]
         held.service().sync_contacts(held.practice_id)
         run = held.run()
         assert (run.id, run.status, run.updated) == (run_id, RunStatus.FINISHED, 11)

@@ -98,7 +98,7 @@ class TestUnauthorised:
                 ask()
         assert len(world.calls.last()) == before
         later = utcnow() + timedelta(days=2)
-        assert due.connections_to_check(session, later) == []
+        assert list(due.connections_to_check(session, later)) == []
         assert due.connections_to_refresh(session, later) == []
 
     def test_access_that_was_replaced_meanwhile_proves_nothing(
@@ -219,12 +219,24 @@ class TestRecovery:
             call(connection)
         take_role(world, "restore_role")
         soon = utcnow() + timedelta(seconds=61)
-        assert due.connections_to_check(session, soon) == [connection.id]
+        assert list(due.connections_to_check(session, soon)) == [connection.id]
         wiring.xero_auth().check_health(connection.id)
         after = now_of(session)
         assert after.status == ConnectionStatus.ACTIVE
         assert (after.last_error, after.last_error_status) == (None, None)
         assert open_alerts(session) == []
+
+    def test_a_doubled_bell_checks_once_and_nothing_before_its_time(
+        self, connection: XeroConnection, world: World, session: Session
+    ) -> None:
+        auth, connection_id = wiring.xero_auth(), connection.id
+        made = len(world.calls.last())
+        for due_at, calls in ((utcnow() + timedelta(minutes=1), 0), (utcnow(), 2)):
+            now_of(session).health_due_at = due_at
+            session.commit()
+            auth.check_if_due(connection_id)
+            auth.check_if_due(connection_id)
+            assert len(world.calls.last()) == made + calls
 
     def test_trouble_of_files_alone_is_over_when_files_answers(
         self, connection: XeroConnection, world: World, session: Session
@@ -278,7 +290,7 @@ class TestLeaving:
         connection.status = ConnectionStatus.DISCONNECTED
         connection.health_due_at = utcnow()
         session.commit()
-        assert due.connections_to_check(session, utcnow()) == [connection.id]
+        assert list(due.connections_to_check(session, utcnow())) == [connection.id]
         wiring.xero_auth().check_health(connection.id)
         assert now_of(session).refresh_token_encrypted is None
         assert world.state.refresh_tokens == {}

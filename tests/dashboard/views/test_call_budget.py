@@ -198,7 +198,7 @@ class TestCosts:
         push = session.query(XeroFilePush).one()
         push.status, push.cause, push.error = PushStatus.FAILED, "refused", "No."
         session.commit()
-        page = browser.get("/documents?tab=attention").text
+        page = browser.get("/documents/retry?cause=refused").text
         assert "Retrying it takes about 2 calls to Xero and is done about" in page
 
 

@@ -16,6 +16,7 @@ from dashboard.database import db
 from dashboard.models import (
     Client,
     ConnectionStatus,
+    ContactTwins,
     DocumentStatus,
     Practice,
     Tag,
@@ -195,6 +196,72 @@ class TestEditing:
         assert other.post(f"/clients/{ada.id}/differences", choice).status_code == 404
 
 
+class TestTags:
+    @pytest.fixture
+    def group(self, practice: Practice, ada: Client) -> Tag:
+        """A tag of Ada's that follows a contact group."""
+        tag = factories.make_tag(practice, "VAT clients", source=TagSource.XERO, xero_group_id="g1")
+        factories.put_tag(tag, ada)
+        return tag
+
+    def tags_of(self, browser: Browser, client: Client) -> list[str]:
+        found: list[str] = browser.get_json(f"/api/clients/{client.id}")["tags"]
+        return found
+
+    def test_one_is_added_offered_to_others_and_gone_with_its_last_client(
+        self, browser: Browser, practice: Practice, ada: Client
+    ) -> None:
+        bob = factories.make_client(practice, name="Bob")
+        page = f"/clients/{ada.id}"
+        assert browser.post(f"{page}/tags", {"tag": "  Key   account "}).status_code == 303
+        # The same word in other letters is the same tag.
+        browser.post(f"/clients/{bob.id}/tags", {"tag": "key ACCOUNT"})
+        browser.post(f"/clients/{bob.id}/tags", {"tag": "Paper"})
+        assert self.tags_of(browser, ada) == ["Key account"]
+        assert self.tags_of(browser, bob) == ["Key account", "Paper"]
+        text = browser.get(page).text
+        assert 'aria-label="Remove tag Key account"' in text
+        assert '<option value="Paper">' in text
+        assert '<option value="Key account">' not in text
+        for _twice in range(2):
+            assert browser.post(f"{page}/tags/remove", {"tag": "Key account"}).status_code == 303
+        assert self.tags_of(browser, ada) == []
+        browser.post(f"/clients/{bob.id}/tags/remove", {"tag": "Key account"})
+        assert db.session.scalars(select(Tag.name)).all() == ["Paper"]
+
+    def test_those_from_xero_are_shown_and_left_alone(
+        self, browser: Browser, ada: Client, group: Tag
+    ) -> None:
+        page = f"/clients/{ada.id}"
+        text = browser.get(page).text
+        assert "from Xero" in text
+        assert "Remove tag" not in text
+        answer = browser.post(f"{page}/tags", {"tag": "vat CLIENTS"})
+        assert answer.status_code == 422
+        assert "“VAT clients” follows a contact group in Xero." in answer.text
+        browser.post(f"{page}/tags/remove", {"tag": "VAT clients"})
+        assert self.tags_of(browser, ada) == ["VAT clients"]
+
+    @pytest.mark.parametrize(
+        ("word", "sentence"),
+        [(" ", "A tag needs a word."), ("x" * 61, "The tag is 61 characters long.")],
+    )
+    def test_what_cannot_be_one_is_said_at_the_field(
+        self, browser: Browser, ada: Client, word: str, sentence: str
+    ) -> None:
+        answer = browser.post(f"/clients/{ada.id}/tags", {"tag": word})
+        assert answer.status_code == 422
+        assert "<title>Error: Ada Ltd" in answer.text
+        assert answer.text.count(sentence) == 2
+
+    def test_another_practices_client_is_not_found(self, browser: Browser, stranger: User) -> None:
+        theirs = factories.make_client(stranger.practice)
+        for path in ("tags", "tags/remove"):
+            for client_id in (theirs.id, uuid4()):
+                answer = browser.post(f"/clients/{client_id}/{path}", {"tag": "Mine"})
+                assert answer.status_code == 404
+
+
 class TestDifferences:
     @pytest.fixture
     def linked(self, connection: XeroConnection, ada: Client, contact: XeroContact) -> Client:
@@ -258,6 +325,31 @@ class TestInXeroTwice:
         db.session.commit()
         assert "No contact seems to be in Xero twice." in browser.get("/clients/in-xero-twice").text
 
+    def test_a_pair_that_was_told_apart_is_not_shown_again_until_it_is_taken_back(
+        self, browser: Browser, connection: XeroConnection, contact: XeroContact
+    ) -> None:
+        page = "/clients/in-xero-twice"
+        twin = factories.make_contact(connection, name="Ada Limited", email=contact.email)
+        wiring.xero_sync().rematch(connection.practice_id)
+        preview = browser.get("/import").headers["Location"]
+        assert "May be in Xero twice" in browser.get(preview).text
+        pair = {"pair": f"{twin.xero_contact_id} {contact.xero_contact_id}"}
+        for _twice in range(2):
+            assert browser.post(page, {**pair, "word": "apart"}).headers["Location"] == page
+        # Neither another comparison nor an archived and restored contact brings it back.
+        for status in ("ACTIVE", "ARCHIVED", "ACTIVE"):
+            twin.contact_status = status
+            connection.contacts_revision += 1
+            twin.revision = connection.contacts_revision
+            db.session.commit()
+            wiring.xero_sync().rematch(connection.practice_id)
+        assert "No contact seems to be in Xero twice." in browser.get(page).text
+        assert "May be in Xero twice" not in browser.get(preview).text
+        told = browser.get(f"{page}?show=apart").text
+        assert "Told apart by <bdi>Priya</bdi>" in told
+        browser.post(page, {**pair, "word": "same"})
+        assert "1 pair" in browser.get(page).text
+
     def test_a_stranger_sees_nothing_of_it(
         self,
         browser_of: Callable[[User], Browser],
@@ -268,7 +360,13 @@ class TestInXeroTwice:
         for _ in range(2):
             factories.make_contact(connection, name="Ada Ltd", email="office@ada.example")
         wiring.xero_sync().rematch(practice.id)
-        assert "Ada Ltd" not in browser_of(stranger).get("/clients/in-xero-twice").text
+        page, theirs = "/clients/in-xero-twice", browser_of(stranger)
+        assert "Ada Ltd" not in theirs.get(page).text
+        factories.make_connection(stranger.practice)
+        ours = db.session.scalars(select(XeroContact.xero_contact_id)).all()
+        for pair in (" ".join(ours), "", "a b c"):
+            assert theirs.post(page, {"pair": pair, "word": "apart"}).status_code == 404
+        assert db.session.scalars(select(ContactTwins.apart_at)).all() == [None]
 
 
 class TestLinking:
