@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Text, cast, exists, func, or_, select
 
 from dashboard.database import AnySession
-from dashboard.models import Client, XeroContact, XeroContactMapping
+from dashboard.models import Client, DraftDecision, XeroContact, XeroContactMapping
+from dashboard.models.contact_standing import IMPORTABLE
 from dashboard.queries.import_places import Place
 from dashboard.rules import field_comparison as compare
 from dashboard.rules.field_comparison import ComparedField, compared, only_in_xero
@@ -27,6 +28,15 @@ class FoundClient:
     name: str
     email: str | None
     taken_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another contact that points to the same client."""
+
+    xero_contact_id: str
+    name: str
+    email: str | None
 
 
 def fields(
@@ -51,6 +61,39 @@ def fields(
     if contact is None or (client_id is not None and client is None):
         return None
     return [one for one in _fields(contact._mapping, client) if one.theirs or one.ours]
+
+
+def rivals(
+    session: AnySession, place: Place, contact_id: str, client_id: UUID
+) -> tuple[Rival, ...]:
+    """Return the other free contacts that would be linked to a client, or may be it, by name.
+
+    One query: those that somebody decided to link to it, and those that clash over it.
+    """
+    decided = select(DraftDecision.xero_contact_id).where(
+        DraftDecision.draft_id == place.draft_id,
+        DraftDecision.action == "link",
+        DraftDecision.client_id == client_id,
+    )
+    clashes = XeroContact.match.in_(["clash", "exact"]) & cast(
+        XeroContact.candidates, Text
+    ).contains(str(client_id))
+    found = session.execute(
+        select(XeroContact.xero_contact_id, XeroContact.name, XeroContact.email)
+        .where(
+            XeroContact.xero_connection_id == place.connection_id,
+            XeroContact.xero_contact_id != contact_id,
+            XeroContact.contact_status == IMPORTABLE,
+            clashes | XeroContact.xero_contact_id.in_(decided),
+            ~exists().where(
+                XeroContactMapping.xero_connection_id == XeroContact.xero_connection_id,
+                XeroContactMapping.xero_contact_id == XeroContact.xero_contact_id,
+            ),
+        )
+        .order_by(XeroContact.sort_name, XeroContact.id)
+        .limit(FOUND_AT_ONCE)
+    )
+    return tuple(Rival(*row) for row in found)
 
 
 def clients_found(

@@ -32,6 +32,7 @@ DECISION = "decision-"
 CLIENT = "-client"
 DECIDED = "decided-"
 LINK = "link"
+CLASH = "clash"
 LEFT = ("{n} was left as it was:", "{n} were left as they were:")
 WHY_LEFT = {
     "suggestion": "what is doubtful has no suggestion.",
@@ -120,6 +121,9 @@ def compare(draft_id: UUID, contact_id: str) -> Response | str:
         fields=fields,
         client_id=client_id,
         candidate=_candidate(row, client_id),
+        rivals=contact_comparison.rivals(db.session, draft.place, contact_id, client_id)
+        if client_id and row.match == CLASH
+        else (),
         needle=needle,
         found=contact_comparison.clients_found(db.session, draft.place, practice_id, needle)
         if needle
