@@ -91,7 +91,7 @@ def not_a_match(draft_id: UUID) -> Response:
     """Remember that a contact is not the client that was suggested."""
     draft_of_practice(draft_id)
     contact_id, _, client_id = request.form.get("pair", "").partition(" ")
-    wiring.import_drafts().not_a_match(
+    wiring.match_verdicts().not_a_match(
         current_practice_id(), current_user_id(), contact_id, _uuid(client_id)
     )
     flash("This pair is not suggested again.", "success")
