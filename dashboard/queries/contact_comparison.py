@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Text, cast, exists, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, or_, select
 
 from dashboard.database import AnySession
 from dashboard.models import Client, DraftDecision, XeroContact, XeroContactMapping
@@ -47,20 +47,18 @@ def fields(
     Fields that both sides leave empty are left out. None for a contact that is not in the mirror or
     a client that is not the practice's; without a client its side stays empty.
     """
-    contact = session.execute(
-        select(XeroContact.__table__).where(
+    found = session.execute(
+        select(XeroContact, Client)
+        .outerjoin(Client, and_(Client.id == client_id, Client.practice_id == practice_id))
+        .where(
             XeroContact.xero_connection_id == place.connection_id,
             XeroContact.xero_contact_id == contact_id,
         )
+        .execution_options(populate_existing=True)
     ).first()
-    client = None
-    if client_id is not None:
-        client = session.scalar(
-            select(Client).where(Client.id == client_id, Client.practice_id == practice_id)
-        )
-    if contact is None or (client_id is not None and client is None):
+    if found is None or (client_id is not None and found.Client is None):
         return None
-    return [one for one in _fields(contact._mapping, client) if one.theirs or one.ours]
+    return [one for one in _fields(found.XeroContact, found.Client) if one.theirs or one.ours]
 
 
 def rivals(
@@ -101,6 +99,21 @@ def clients_found(
 ) -> tuple[FoundClient, ...]:
     """Return the first clients whose name, e-mail or numbers hold the text, by name."""
     columns = (Client.name, Client.email, Client.company_number, Client.tax_number)
+    holds = or_(*(column.icontains(needle, autoescape=True) for column in columns))
+    return _clients(session, place, practice_id, holds)
+
+
+def client(
+    session: AnySession, place: Place, practice_id: UUID, client_id: UUID
+) -> FoundClient | None:
+    """Return a client of the practice with the contact that it is linked to; None if not its."""
+    found = _clients(session, place, practice_id, Client.id == client_id)
+    return found[0] if found else None
+
+
+def _clients(
+    session: AnySession, place: Place, practice_id: UUID, wanted: ColumnElement[bool]
+) -> tuple[FoundClient, ...]:
     taken_by = func.coalesce(XeroContactMapping.xero_contact_name, "another contact")
     found = session.execute(
         select(Client.id, Client.name, Client.email, taken_by, XeroContactMapping.id)
@@ -109,10 +122,7 @@ def clients_found(
             (XeroContactMapping.client_id == Client.id)
             & (XeroContactMapping.xero_connection_id == place.connection_id),
         )
-        .where(
-            Client.practice_id == practice_id,
-            or_(*(column.icontains(needle, autoescape=True) for column in columns)),
-        )
+        .where(Client.practice_id == practice_id, wanted)
         .order_by(Client.name, Client.id)
         .limit(FOUND_AT_ONCE)
     )
@@ -122,20 +132,20 @@ def clients_found(
     )
 
 
-def _fields(contact: Mapping[Any, Any], client: Client | None) -> Iterable[ComparedField]:
-    numbers = [one["number"] for one in contact["phones"] if one["kind"] != FAX]
+def _fields(contact: XeroContact, client: Client | None) -> Iterable[ComparedField]:
+    numbers = [one["number"] for one in contact.phones if one["kind"] != FAX]
     for label, field, theirs, tidied in (
-        ("Name", "name", [contact["name"]], compare.name),
-        ("Email", "email", [contact["email"]], compare.email),
+        ("Name", "name", [contact.name], compare.name),
+        ("Email", "email", [contact.email], compare.email),
         ("Phone", "phone", numbers, compare.phone),
-        ("Company number", "company_number", [contact["company_number"]], compare.number),
-        ("Tax number", "tax_number", [contact["tax_number"]], compare.number),
+        ("Company number", "company_number", [contact.company_number], compare.number),
+        ("Tax number", "tax_number", [contact.tax_number], compare.number),
     ):
         yield compared(label, theirs, getattr(client, field) if client else None, tidied)
-    person = " ".join(part for part in (contact["first_name"], contact["last_name"]) if part)
+    person = " ".join(part for part in (contact.first_name, contact.last_name) if part)
     yield only_in_xero("Contact person", person)
-    yield only_in_xero("Address", *(_address(one) for one in contact["addresses"]))
-    yield only_in_xero("Groups", ", ".join(group["name"] for group in contact["groups"]))
+    yield only_in_xero("Address", *(_address(one) for one in contact.addresses))
+    yield only_in_xero("Groups", ", ".join(group["name"] for group in contact.groups))
 
 
 def _address(address: Mapping[str, Any]) -> str:

@@ -115,15 +115,20 @@ def compare(draft_id: UUID, contact_id: str) -> Response | str:
     fields = contact_comparison.fields(db.session, draft.place, practice_id, contact_id, client_id)
     if fields is None:
         raise NotFound
+    candidate = _candidate(row, client_id)
+    is_chosen = candidate is None and row.can_tick
     return render_template(
         "contact_import/compare.html",
         row=row,
         fields=fields,
         client_id=client_id,
-        candidate=_candidate(row, client_id),
         rivals=contact_comparison.rivals(db.session, draft.place, contact_id, client_id)
         if client_id and row.match == CLASH
         else (),
+        candidate=candidate,
+        chosen=contact_comparison.client(db.session, draft.place, practice_id, client_id)
+        if client_id is not None and is_chosen
+        else None,
         needle=needle,
         found=contact_comparison.clients_found(db.session, draft.place, practice_id, needle)
         if needle

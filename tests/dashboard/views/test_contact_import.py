@@ -168,7 +168,7 @@ class TestTable:
         text = browser.get(opened(browser)).text
         assert "Exact match" in row(text, exact)
         assert "Same email" in row(text, exact)
-        assert "Link to Robert Smith" in row(text, exact)
+        assert "Link to <bdi>Robert Smith</bdi>" in row(text, exact)
         assert is_chosen(text, exact) == "link"
         assert "No client has this name" in row(text, new)
         assert is_chosen(text, new) == "create"
@@ -410,11 +410,15 @@ class TestCompare:
         text = unescape(browser.get(f"{address}?client_q=barrow").text)
         assert f"client={free.id}" in text
         assert "already linked to “Barrow Ltd”" in text
-        text = browser.get(f"{address}?client={free.id}").text
+        text = unescape(browser.get(f"{address}?client={taken.id}").text)
+        assert "Barrow Ltd is already linked to “Barrow Ltd”. Choose another client" in text
+        assert f'value="link {taken.id}"' not in text
+        text = unescape(browser.get(f"{address}?client={free.id}").text)
         assert f'value="link {free.id}"' in text
+        assert "Link to Barrow & Sons" in text
         one = new.xero_contact_id
         browser.post(f"{draft}/decisions/{one}", {f"decision-{one}": f"link {free.id}"})
-        assert "Link to Barrow & Sons" in row(browser.get(f"{draft}?type=").text, new)
+        assert "Link to <bdi>Barrow & Sons</bdi>" in row(browser.get(f"{draft}?type=").text, new)
 
     def test_a_clash_names_who_else_points_to_the_client(
         self,
