@@ -203,14 +203,15 @@ def preferences() -> PreferenceService:
     )
 
 
-def xero_auth(transport: Transport | None = None) -> XeroAuthService:
-    """Return the service that connects, keeps and ends connections.
+def connection_truth() -> ConnectionTruth:
+    """Return the service that keeps what is known of connections true."""
+    return ConnectionTruth(session=db.session, alerts=alerts(), clock=shared_clock)
 
-    Its calls go over *transport*, the usual one without it.
-    """
+
+def token_custody(truth: ConnectionTruth) -> TokenCustody:
+    """Return the service that locks, opens and refreshes tokens."""
     world = outside()
-    truth = ConnectionTruth(session=db.session, alerts=alerts(), clock=shared_clock)
-    custody = TokenCustody(
+    return TokenCustody(
         session=db.session,
         oauth=world.oauth,
         cipher=world.cipher,
@@ -219,6 +220,15 @@ def xero_auth(transport: Transport | None = None) -> XeroAuthService:
         pause=time.sleep,
         owner=owner(),
     )
+
+
+def xero_auth(transport: Transport | None = None) -> XeroAuthService:
+    """Return the service that connects, keeps and ends connections.
+
+    Its calls go over *transport*, the usual one without it.
+    """
+    world, truth = outside(), connection_truth()
+    custody = token_custody(truth)
     leaving = Leaving(
         session=db.session,
         oauth=world.oauth,

@@ -18,13 +18,11 @@ def sweep() -> None:
 
 
 def push_practice(practice_id: str) -> None:
-    """Take a practice's due documents through their steps for a while; then others have a turn.
-
-    What Xero's limits held back goes on at the second at which there is room again.
-    """
-    id = UUID(practice_id)
-    result = wiring.xero_files().drain(id, SLICE_SECONDS)
-    if result.more:
-        poke("file-push", id)
-    if result.goes_on_at is not None:
-        poke_later("file-push", {id: result.goes_on_at})
+    """Take a practice's due documents through their steps for a while; then others have a turn."""
+    practice = UUID(practice_id)
+    done = wiring.xero_files().drain(practice, SLICE_SECONDS)
+    if done.resumes_at is not None:
+        # A sweep would find it up to five seconds late, and of these Xero's minute has only sixty.
+        poke_later("file-push", {practice: done.resumes_at})
+    elif done.more:
+        poke("file-push", practice)

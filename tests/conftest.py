@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import base64
-import copy
 import os
+import pickle
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,7 +17,6 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
-from jinja2 import FileSystemBytecodeCache
 from redis import Redis
 from sqlalchemy.orm import Session, scoped_session
 
@@ -28,11 +27,12 @@ from dashboard.database import db
 from dashboard.models import Practice, Role, User
 from dashboard.secret import Secret
 from dashboard.simulator import App, World, build_world
-from dashboard.simulator.records import State
 from tests import factories
 from tests.support.browser import Browser, FreshClient
+from tests.support.databases import Databases
 from tests.support.pretend_xero import served
 from tests.support.servers import embedded_postgres, embedded_redis, new_database
+from tests.support.worked_out_once import WorkedOutOnce, builders_of_addresses
 
 NO_XERO = "http://localhost:1"
 CALLBACK = "http://localhost:8000/api/integrations/xero/callback"
@@ -52,9 +52,14 @@ def make_database(
 ) -> Iterator[Callable[[ExitStack], str]]:
     """Makes a migrated database and returns its URL; a copy of one that was migrated once."""
     if ON_POSTGRESQL:
-        with embedded_postgres() as server, new_database(server) as template:
+        with (
+            embedded_postgres() as server,
+            new_database(server) as template,
+            ExitStack() as copies,
+        ):
             _migrate(template)
-            yield lambda stack: stack.enter_context(new_database(server, template=template))
+            databases = Databases(server, template, copies)
+            yield lambda stack: stack.enter_context(databases.lent())
         return
     template_file = tmp_path_factory.mktemp("template") / "migrated.sqlite3"
     _migrate(f"sqlite:///{template_file}")
@@ -75,16 +80,16 @@ def database_url(make_database: Callable[[ExitStack], str]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def seeded() -> State:
+def seeded() -> bytes:
     """What a pretend Xero knows at first, worked out once for all tests."""
     app = App(client_id="demo-client", client_secret="demo-secret", redirect_uris=(CALLBACK,))
-    return build_world(app=app).state
+    return pickle.dumps(build_world(app=app).state)
 
 
 @pytest.fixture
-def world(seeded: State) -> World:
+def world(seeded: bytes) -> World:
     """What the pretend Xero knows."""
-    return World(copy.deepcopy(seeded))
+    return World(pickle.loads(seeded))  # noqa: S301 - from a few lines above
 
 
 @pytest.fixture
@@ -120,17 +125,24 @@ def settings(
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _address_builders() -> Iterator[None]:
+    """The builders of addresses, compiled once for all apps of the run."""
+    with builders_of_addresses():
+        yield
+
+
 @pytest.fixture(scope="session")
-def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
-    """Templates, compiled once for all apps of the run."""
-    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+def worked_out_once(tmp_path_factory: pytest.TempPathFactory) -> WorkedOutOnce:
+    """Templates and SQL, compiled once for all apps of the run."""
+    return WorkedOutOnce(tmp_path_factory.mktemp("templates"))
 
 
 @pytest.fixture
-def app(settings: Settings, compiled_templates: FileSystemBytecodeCache) -> Iterator[Flask]:
+def app(settings: Settings, worked_out_once: WorkedOutOnce) -> Iterator[Flask]:
     """The app."""
     app = create_app(settings)
-    app.jinja_env.bytecode_cache = compiled_templates
+    worked_out_once.share_with(app)
     app.config["TESTING"] = True
     app.test_client_class = FreshClient
     with app.app_context():

@@ -160,11 +160,14 @@ class PushClaims:
         self._session.commit()
         return Lease(owner, row[0], practice_id, row[1]) if row is not None else None
 
-    def release_practice(self, lease: Lease, *, pause_seconds: float = 0.0) -> None:
-        """Give the practice back; nobody sends for it in the next *pause_seconds*."""
+    def release_practice(self, lease: Lease, *, pause_seconds: float = 0.0) -> datetime | None:
+        """Give the practice back; nobody sends for it in the next *pause_seconds*.
+
+        Returns until when Xero's limits keep it waiting; None where they do not.
+        """
         now = self._clock()
         until = now + timedelta(seconds=pause_seconds) if pause_seconds else None
-        self._session.execute(
+        waits_until = self._session.execute(
             update(XeroConnection)
             .where(
                 XeroConnection.id == lease.connection_id,
@@ -175,17 +178,11 @@ class PushClaims:
                 push_lease_until=until,
                 updated_at=XeroConnection.updated_at,
             )
+            .returning(XeroConnection.waits_until)
             .execution_options(synchronize_session=False)
-        )
+        ).scalar_one_or_none()
         self._session.commit()
-
-    def waits_until(self, lease: Lease) -> datetime | None:
-        """Return until when Xero asked the organisation to wait."""
-        moment = self._session.scalar(
-            select(XeroConnection.waits_until).where(XeroConnection.id == lease.connection_id)
-        )
-        self._session.commit()
-        return moment
+        return waits_until if waits_until and waits_until > now else None
 
     def read_back_soon(self, lease: Lease) -> None:
         """Have it looked up in Xero soon what this drain filed."""

@@ -34,15 +34,15 @@ class Ending(StrEnum):
 class DrainResult:
     """What one slice of sending did.
 
-    `more`: it ended before everything due was looked at. `goes_on_at`: Xero's limits ended it, and
-    from that moment on there is room again.
+    `more`: it ended before everything due was looked at. `resumes_at`: Xero's limits keep the
+    practice waiting until then.
     """
 
     filed: int = 0
     failed: int = 0
     waiting: int = 0
     more: bool = False
-    goes_on_at: datetime | None = None
+    resumes_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

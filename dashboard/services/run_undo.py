@@ -7,7 +7,7 @@ every contact that says what happened to it and why.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -190,16 +190,7 @@ class RunUndo:
         """Do one chunk in one transaction; return False when there was nothing left."""
         self._leases.hold(undo_id)
         now = changing_clients(self._session, practice_id, self._clock)
-        ours = aliased(SyncRunItem)
-        found = self._session.execute(
-            items_to_undo(undone_id, connection_id)
-            .join(ours, ours.xero_contact_id == SyncRunItem.xero_contact_id)
-            .where(ours.run_id == undo_id, ours.outcome == ItemOutcome.WAITING)
-            .add_columns(ours.id.label("undo_item_id"))
-            .order_by(None)
-            .order_by(ours.id)
-            .limit(CHUNK)
-        ).all()
+        found = self._next_items(undo_id, undone_id, connection_id)
         if not found:
             return False
         chunk = UndoChunk(practice_id, connection_id, now)
@@ -214,6 +205,18 @@ class RunUndo:
         )
         self._session.commit()
         return True
+
+    def _next_items(self, undo_id: UUID, undone_id: UUID, connection_id: UUID) -> Sequence[Any]:
+        ours = aliased(SyncRunItem)
+        return self._session.execute(
+            items_to_undo(undone_id, connection_id)
+            .join(ours, ours.xero_contact_id == SyncRunItem.xero_contact_id)
+            .where(ours.run_id == undo_id, ours.outcome == ItemOutcome.WAITING)
+            .add_columns(ours.id.label("undo_item_id"))
+            .order_by(None)
+            .order_by(ours.id)
+            .limit(CHUNK)
+        ).all()
 
     def _finish(self, undo_id: UUID, undone_id: UUID) -> None:
         self._leases.hold(undo_id)

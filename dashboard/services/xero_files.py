@@ -210,13 +210,13 @@ class XeroFileService:
                 break
         if endings[Ending.FILED]:
             self._claims.read_back_soon(lease)
-        self._leave(lease, SILENCE_PAUSE_SECONDS if silences >= SILENCES else 0.0)
+        resumes_at = self._leave(lease, SILENCE_PAUSE_SECONDS if silences >= SILENCES else 0.0)
         return DrainResult(
             filed=endings[Ending.FILED],
             failed=endings[Ending.FAILED],
             waiting=endings.total() - endings[Ending.FILED] - endings[Ending.FAILED],
             more=more,
-            goes_on_at=self._claims.waits_until(lease) if endings[Ending.MUST_WAIT] else None,
+            resumes_at=resumes_at,
         )
 
     def _next(self, lease: Lease, document_id: UUID | None = None) -> Ending | None:
@@ -239,9 +239,9 @@ class XeroFileService:
             raise
         self._leave(lease, 0.0)
 
-    def _leave(self, lease: Lease, pause_seconds: float) -> None:
+    def _leave(self, lease: Lease, pause_seconds: float) -> datetime | None:
         self._attention.refresh(lease.practice_id, lease.connection_id)
-        self._claims.release_practice(lease, pause_seconds=pause_seconds)
+        return self._claims.release_practice(lease, pause_seconds=pause_seconds)
 
     def _standing(self, document_id: UUID) -> PushResult:
         row = self._session.execute(

@@ -40,6 +40,7 @@ from dashboard.views.document_retry import (
     kept_filters,
 )
 from dashboard.views.documents_api import receive_upload
+from dashboard.views.filters import plural
 from dashboard.views.frame import Frame, current_frame
 from dashboard.views.guards import (
     current_practice_id,
@@ -266,7 +267,10 @@ def send_unsent() -> Response:
     ids = list(documents.unsent_ids(db.session, current_practice_id()))
     wiring.documents().send_unsent(current_practice_id(), current_user_id(), ids)
     poke("file-push", current_practice_id())
-    flash(f"{len(ids)} documents are on their way.", "success")
+    flash(
+        plural(len(ids), "{n} document is on its way.", "{n} documents are on their way."),
+        "success",
+    )
     return _see(url_for("documents.page", tab="way"))
 
 

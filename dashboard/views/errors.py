@@ -36,6 +36,7 @@ SENTENCES = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "Sorry, there is a problem with the service.",
     HTTPStatus.SERVICE_UNAVAILABLE: "This is not available right now. Try again in a minute.",
 }
+SIGN_IN = "sign_in.sign_in"
 PAGES = frozenset({403, 404, 413, 429, 500, 503})
 
 
@@ -99,7 +100,7 @@ def _xero_error(error: XeroError) -> Response:
 
 
 def _csrf(_error: CSRFError) -> Response:
-    if wants_json() and not current_user.is_authenticated:
+    if not current_user.is_authenticated and request.endpoint != SIGN_IN:
         # Nobody is signed in, so no token could help: say what would.
         return unauthorised()
     if wants_json():

@@ -89,40 +89,6 @@ local function check_day(key)
   local missing = math.min(math.max(ghost, 0), day_limit)
   local limit = day_limit - math.floor(day_reserve * (day_limit - missing) / day_limit)
   if used >= limit then
-    local freed = redis.call('ZRANGEBYSCORE', key, after_now(), '+inf', 'WITHSCORES',
-      'LIMIT', text(used - limit), '1')
-    -- A call that is still under way counts as if it could crash; expect that it will not.
-    local how_long = freed[2] and math.min(tonumber(freed[2]) - now, counted_for) or counted_for
-    hold(math.max(how_long, 1), why)
-  end
-  return used
-end
-
--- The day is counted in buckets of a 24th; one counts until its last call is a day old, for certain.
-local bucket = math.floor(day / 24)
-local function check_day(key)
-  local fields = redis.call('HGETALL', key)
-  local oldest = math.floor((now - day - lease) / bucket)
-  local parts, used, ghost, ghost_until = {}, 0, 0, 0
-  for i = 1, #fields, 2 do
-    local name, value = fields[i], tonumber(fields[i + 1])
-    if name == 'ghost' then ghost = value
-    elseif name == 'ghost_until' then ghost_until = value
-    elseif tonumber(name) >= oldest then
-      used = used + value
-      parts[#parts + 1] = { (tonumber(name) + 1) * bucket + day + lease, value }
-    elseif not look then
-      redis.call('HDEL', key, name)
-    end
-  end
-  if ghost_until > now then
-    used = used + ghost
-    parts[#parts + 1] = { ghost_until, ghost }
-  end
-  used = math.max(used, 0)
-  -- Of a smaller day than we were told of (the Starter tier) the reserve is a smaller part.
-  local limit = day_limit - math.floor(day_reserve * math.max(day_limit - math.max(ghost_until > now and ghost or 0, 0), 0) / day_limit)
-  if used >= limit then
     table.sort(parts, function(a, b) return a[1] < b[1] end)
     local left, free_at = used, now + day
     for _, part in ipairs(parts) do

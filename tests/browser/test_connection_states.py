@@ -118,6 +118,7 @@ def add_staff(installation: Installation, admin: Person, email: str) -> Person:
 
 
 class TestConsent:
+    @pytest.mark.fact(44, 50)
     def test_refused_partly_given_and_given(
         self, chromium: Browser, installation: Installation
     ) -> None:
@@ -155,6 +156,7 @@ class TestConsent:
 
 
 class TestWhileConnected:
+    @pytest.mark.fact(48, 49)
     def test_waiting_doubt_and_trouble_come_and_go(
         self, chromium: Browser, installation: Installation
     ) -> None:
@@ -224,6 +226,7 @@ class TestWhileConnected:
 
 
 class TestTheEnd:
+    @pytest.mark.fact(41, 47)
     def test_expired_removed_and_left(self, chromium: Browser, installation: Installation) -> None:
         organisation = "Quayside Payroll Bureau Limited"
         admin = installation.new_practice("Ending", "edgar@ending.example")

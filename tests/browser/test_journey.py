@@ -28,6 +28,7 @@ def watched(chromium: Browser) -> Iterator[tuple[Page, Watch]]:
 
 
 class TestJourney:
+    @pytest.mark.fact(72)
     def test_from_signing_in_to_a_file_in_xero(
         self, installation: Installation, watched: tuple[Page, Watch]
     ) -> None:

@@ -120,6 +120,7 @@ class TestPage:
     def test_sign_in_is_good_in_every_look(self, stranger: Visitor) -> None:
         look_at(stranger, "/sign-in")
 
+    @pytest.mark.fact(63)
     def test_a_wrong_password_is_said_on_a_good_page(self, stranger: Visitor) -> None:
         stranger.open("/sign-in")
         page = stranger.page

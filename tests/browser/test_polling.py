@@ -16,6 +16,21 @@ from tests.browser.watch import Watch
 POLLS = 3
 QUIET_MILLISECONDS = 5_000
 ASK_NOW = "document.body.dispatchEvent(new CustomEvent('live:now'))"
+# A refusal and "nothing changed" show nothing; what did change is settled a moment after it came.
+ASK_AND_WAIT = """
+path => new Promise((answered) => {
+  const hear = (event) => {
+    const request = event.detail.xhr;
+    const isSettled = event.type === "htmx:afterSettle";
+    if (!request?.responseURL.includes(path) || (request.status === 200) !== isSettled) return;
+    for (const name of names) document.removeEventListener(name, hear);
+    answered(request.status);
+  };
+  const names = ["htmx:afterRequest", "htmx:afterSettle"];
+  for (const name of names) document.addEventListener(name, hear);
+  document.body.dispatchEvent(new CustomEvent("live:now"));
+})
+"""
 # htmx itself marks the element that asks with a class; everything else counts.
 COUNT_CHANGES = """
 panel => {
@@ -54,11 +69,9 @@ def page(context: BrowserContext) -> Page:
 
 
 def poll(page: Page, path: str) -> int:
-    """Let the panels ask at once; return the status that the one at *path* got."""
-    with page.expect_response(lambda answer: path in answer.url) as answered:
-        page.evaluate(ASK_NOW)
-    answered.value.finished()
-    return answered.value.status
+    """Let the panels ask at once; return the status that the one at *path* got, once it shows."""
+    status: int = page.evaluate(ASK_AND_WAIT, path)
+    return status
 
 
 def asks_for_a_panel(request: Request) -> bool:
@@ -67,6 +80,7 @@ def asks_for_a_panel(request: Request) -> bool:
 
 
 class TestUnchangedPanel:
+    @pytest.mark.fact(5)
     def test_is_answered_204_and_changes_nothing(
         self, page: Page, installation: Installation
     ) -> None:
@@ -79,6 +93,7 @@ class TestUnchangedPanel:
         assert page.evaluate("window.changes") == 0
         expect(panel).to_have_attribute("data-poll", "")
 
+    @pytest.mark.fact(14)
     def test_a_poll_keeps_focus_and_open_details(
         self, page: Page, installation: Installation
     ) -> None:
@@ -115,6 +130,7 @@ class TestFinalState:
 
 
 class TestPause:
+    @pytest.mark.fact(7, 8)
     def test_it_stops_all_polls_and_lasts(
         self, context: BrowserContext, page: Page, installation: Installation
     ) -> None:
@@ -137,6 +153,7 @@ class TestPause:
 
 
 class TestEndOfTheSession:
+    @pytest.mark.fact(73)
     def test_one_banner_appears_and_polling_ends(
         self, chromium: Browser, installation: Installation, office: Office
     ) -> None:

@@ -29,6 +29,7 @@ def watched(chromium: Browser) -> Iterator[tuple[Page, Watch]]:
 
 
 class TestWithoutScript:
+    @pytest.mark.fact(45, 71)
     def test_connect_import_file_and_disconnect(
         self, installation: Installation, watched: tuple[Page, Watch]
     ) -> None:

@@ -170,6 +170,7 @@ class TestRefusedConsent:
         )
         assert browser.get_json(f"{API}/status")["status"] == "not_connected"
 
+    @pytest.mark.fact(43)
     @pytest.mark.parametrize(
         ("error", "description", "sentence"),
         [
@@ -377,6 +378,7 @@ class TestPermissions:
 
 
 class TestDisconnecting:
+    @pytest.mark.fact(46)
     def test_the_question_has_true_numbers_and_does_nothing(
         self, browser: Browser, world: World, practice: Practice
     ) -> None:

@@ -86,6 +86,7 @@ def calls_to_files(world: World) -> int:
 
 class TestHolding:
     @pytest.mark.parametrize("how", ["disconnected here", "removed in Xero", "expired"])
+    @pytest.mark.fact(56)
     def test_documents_wait_and_go_by_themselves_after_reconnecting(
         self,
         *,

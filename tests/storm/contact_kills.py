@@ -1,17 +1,18 @@
-"""A worker is killed at every step of a contact check and of an import; another one finishes it.
+"""A worker is killed at every step of a contact check, an import or an undo; another finishes it.
 
     python -m tests.storm.contact_kills                        both databases, every step
     python -m tests.storm.contact_kills --database sqlite      one of them
-    python -m tests.storm.contact_kills --work import          a check or an import only
+    python -m tests.storm.contact_kills --work import          a check, an import or an undo only
     python -m tests.storm.contact_kills --every 7              every seventh step only
 
 A child process does the work. SIGKILL meets it at its first step (before and after each statement,
 and around each commit), the next child at its second, and so on until one comes through unharmed;
 so every page and every chunk is met on both sides of its commit. After each kill the sweeps' own
 question names the work as soon as the lease of the dead is over, and a second worker does it. Then
-nothing may be there twice, nothing may be missing, and the run's figures must be those of the work.
-A check that notes a page as read before it keeps it, and an import that makes a client before it
-ticks the contact off, must both turn red.
+nothing may be there twice, nothing may be missing, and the run's figures must be those of the work;
+after an undo every row is what it was before the import, value by value. A check that notes a page
+as read before it keeps it, an import that makes a client before it ticks the contact off, and an
+undo that ticks off before it takes back, must all turn red.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -50,15 +51,16 @@ from dashboard.models import (
     client_tags,
 )
 from dashboard.queries import due
-from dashboard.services import client_plans, contact_import
+from dashboard.services import client_plans, contact_import, run_undo
 from dashboard.services.alerts import AlertService
 from dashboard.services.contact_matches import ContactMatches
 from dashboard.services.contact_mirror import shared_fields
 from dashboard.services.run_lease import LEASE
 from dashboard.services.sync_brake import SyncBrake
 from dashboard.services.xero_sync import XeroSyncService
+from tests.storm.import_to_undo import Rows, differences, one_of_everything, rows_of
 from tests.storm.installation import DATABASES, Installation, forked, installation
-from tests.storm.naive import MadeBeforeTicked, ReadBeforeKept
+from tests.storm.naive import MadeBeforeTicked, ReadBeforeKept, TickedBeforeTaken
 from tests.storm.report import Report, turned_red, verdict
 from tests.support.contact_feed import Book, Feed
 
@@ -70,15 +72,17 @@ NAIVE_EVERY = 7
 MOST_POINTS = 2_000
 MOST_TURNS = 50
 KILLED = -signal.SIGKILL
-WORKS = ("check", "import")
+KINDS = {"check": RunKind.CONTACT_SYNC, "import": RunKind.IMPORT, "undo": RunKind.UNDO}
+WORKS = tuple(KINDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A practice whose work waits to be done."""
+    """A practice whose work waits to be done; `before` are its rows as an undo must leave them."""
 
     practice_id: UUID
     connection_id: UUID
+    before: Rows
 
 
 class Scene:
@@ -92,7 +96,7 @@ class Scene:
         self._book = Book()
         self._later = timedelta()
         # Small pieces, so that each kind of edge comes several times.
-        contact_import.CHUNK = client_plans.AT_ONCE = CHUNK
+        contact_import.CHUNK = client_plans.AT_ONCE = run_undo.CHUNK = CHUNK
 
     def trial(self, point: int) -> tuple[bool, list[str]]:
         """Kill one child at its *point*-th step; return whether it was, and what is wrong then."""
@@ -123,7 +127,7 @@ class Scene:
         )
         db.session.add(connection)
         db.session.flush()
-        case = Case(practice.id, connection.id)
+        case = Case(practice.id, connection.id, {})
         db.session.commit()
         self._hold(case, range(LINKED), edited=False)
         self._perform(case, "check")
@@ -132,10 +136,22 @@ class Scene:
         connection = db.session.get_one(XeroConnection, case.connection_id)
         connection.sync_due_at = utcnow()
         db.session.commit()
-        if self._work == "import":
+        if self._work != "check":
             self._perform(case, "check")
+        if self._work == "import":
             self._service(case).accept_suggestions(case.practice_id, None, ["new", "exact"])
-        return case
+        return self._imported(case) if self._work == "undo" else case
+
+    def _imported(self, case: Case) -> Case:
+        """Do an import and have its undo wait; return the case with the rows of before."""
+        free = [self._book.contact_id(number) for number in range(LINKED, CONTACTS)]
+        decisions = one_of_everything(case.practice_id, case.connection_id, free)
+        before = rows_of(case.practice_id)
+        run_id = self._service(case).start_import(case.practice_id, None, decisions).id
+        self._perform(case, "import")
+        assert differences(before, rows_of(case.practice_id)) > len(free)
+        self._service(case).start_undo(case.practice_id, None, run_id)
+        return replace(case, before=before)
 
     def _hold(self, case: Case, numbers: Sequence[int], *, edited: bool) -> None:
         changes = {
@@ -190,9 +206,12 @@ class Scene:
     def _perform(self, case: Case, work: str) -> None:
         """Do the work, turn after turn, as long as it goes on."""
         service = self._service(case)
-        perform: Callable[[UUID], Any] = (
-            service.sync_contacts if work == "check" else service.import_contacts
-        )
+        performing: dict[str, Callable[[UUID], Any]] = {
+            "check": service.sync_contacts,
+            "import": service.import_contacts,
+            "undo": service.undo,
+        }
+        perform = performing[work]
         for _ in range(MOST_TURNS):
             if not perform(case.practice_id).goes_on:
                 return
@@ -211,19 +230,28 @@ class Scene:
                 others_wait=lambda: False,
                 page_size=PAGE_SIZE,
             ).perform(case.practice_id)
-        else:
+        elif self._work == "import":
             MadeBeforeTicked(case.connection_id).import_contacts(case.practice_id)
+        else:
+            TickedBeforeTaken(
+                session=db.session,
+                matches=ContactMatches(session=db.session, clock=self._now),
+                clock=self._now,
+                owner=f"worker {os.getpid()}",
+                should_stop=lambda: False,
+                others_wait=lambda: False,
+            ).perform(case.practice_id)
 
     def _finished(self, case: Case) -> list[str]:
         """Let a second worker do what the sweeps name; return what went wrong, if anything."""
-        kind = RunKind.CONTACT_SYNC if self._work == "check" else RunKind.IMPORT
+        kind = KINDS[self._work]
         asks = due.practices_to_sync if self._work == "check" else due.imports_to_run
         for turn in range(MOST_TURNS):
             self._later = turn * LEASE / 2
             named = asks(db.session(), self._now())
             db.session.rollback()
             if case.practice_id in named:
-                if self._naive and self._work == "import":
+                if self._naive and self._work != "check":
                     self._perform_naively(case)
                 else:
                     self._perform(case, self._work)
@@ -263,6 +291,15 @@ class Scene:
 
     def _what_is_wrong(self, case: Case) -> list[str]:
         """Return what is there twice, is missing, or is told otherwise than it is."""
+        if self._work == "undo":
+            return _told(
+                {
+                    "rows are not as before the import": differences(
+                        case.before, rows_of(case.practice_id)
+                    ),
+                    "figures of the run are wrong": self._wrong_figures(case),
+                }
+            )
         wanted = {self._book.contact_id(number) for number in range(CONTACTS)}
         mirror = self._all(XeroContact.xero_contact_id, XeroContact.xero_connection_id, case)
         links = self._all(
@@ -292,7 +329,7 @@ class Scene:
             "tags are wrong": self._wrong_tags(case),
             "figures of the run are wrong": self._wrong_figures(case),
         }
-        return [f"{number} {what}" for what, number in found.items() if number]
+        return _told(found)
 
     def _all(self, column: Any, connection: Any, case: Case) -> list[str]:
         return list(db.session.scalars(select(column).where(connection == case.connection_id)))
@@ -318,8 +355,7 @@ class Scene:
         return sum(tagged[client_id] != len(groups) for client_id, groups in rows)
 
     def _wrong_figures(self, case: Case) -> int:
-        kind = RunKind.CONTACT_SYNC if self._work == "check" else RunKind.IMPORT
-        run = self._run(case, kind)
+        run = self._run(case, KINDS[self._work])
         assert run is not None
         items = Counter(
             db.session.scalars(select(SyncRunItem.outcome).where(SyncRunItem.run_id == run.id))
@@ -329,8 +365,15 @@ class Scene:
             told = (run.total, run.done, run.updated, run.created)
             return int(told != expected or items != {ItemOutcome.UPDATED: LINKED})
         made = CONTACTS - LINKED
+        if self._work == "undo":
+            told = (run.total, run.done, run.updated, run.skipped)
+            return int(told != (made, made, made, 0) or items != {ItemOutcome.UNDONE: made})
         told = (run.total, run.done, run.updated, run.created)
         return int(told != (made, made, 0, made) or items != {ItemOutcome.CREATED: made})
+
+
+def _told(found: dict[str, int]) -> list[str]:
+    return [f"{number} {what}" for what, number in found.items() if number]
 
 
 @contextmanager

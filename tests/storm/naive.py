@@ -32,14 +32,17 @@ from dashboard.models import (
     XeroFilePush,
 )
 from dashboard.rules.file_naming import BASE_FOLDER
+from dashboard.rules.undo import UndoFacts, decide
 from dashboard.secret import Secret
 from dashboard.services.contact_mirror import write_page
 from dashboard.services.contact_sync import ContactSync
 from dashboard.services.group_tags import follow_groups
 from dashboard.services.linked_clients import note_changes
 from dashboard.services.push_results import DrainResult
+from dashboard.services.run_undo import RunUndo
 from dashboard.services.sync_progress import FOLLOW, Progress
 from dashboard.services.token_custody import TokenCustody
+from dashboard.services.undo_chunk import UndoChunk, write_chunk
 from dashboard.xero import ContactsPage, Priority, XeroClient, XeroError, XeroGrantRefused
 from tests.storm.installation import Pace, custody
 
@@ -188,6 +191,33 @@ class MadeBeforeTicked:
             db.session.commit()
         run.status = RunStatus.FINISHED
         db.session.commit()
+
+
+class TickedBeforeTaken(RunUndo):
+    """Ticks items off before it takes them back: a crash in between leaves clients and links."""
+
+    def _next_chunk(
+        self, undo_id: UUID, undone_id: UUID, practice_id: UUID, connection_id: UUID
+    ) -> bool:
+        self._leases.hold(undo_id)
+        found = self._next_items(undo_id, undone_id, connection_id)
+        if not found:
+            return False
+        self._session.execute(
+            update(SyncRunItem)
+            .where(SyncRunItem.id.in_([row.undo_item_id for row in found]))
+            .values(outcome=ItemOutcome.UNDONE)
+        )
+        self._leases.hold(
+            undo_id, done=SyncRun.done + len(found), updated=SyncRun.updated + len(found)
+        )
+        self._session.commit()
+        chunk = UndoChunk(practice_id, connection_id, self._clock())
+        for row in found:
+            chunk.add(row, decide(UndoFacts.of(row)))
+        write_chunk(self._session, chunk)
+        self._session.commit()
+        return True
 
 
 def _refresh_once(store: TokenCustody, pace: Pace, connection_id: UUID, seen_version: int) -> None:

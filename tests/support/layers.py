@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 import pytest
 
+pytest_plugins = ("tests.support.facts",)
+
 LAYERS = ("unit", "service", "flow", "browser")
 FOLDERS = (
     ("tests/browser/", "browser"),

@@ -151,15 +151,19 @@ def new_database(server_url: str, template: str | None = None) -> Iterator[str]:
     """Yield the URL of a database on the server, empty or a copy of *template*; drop it after."""
     name = f"test_{uuid4().hex[:12]}"
     address, _, options = server_url.partition("?")
-    plain = server_url.replace("postgresql+psycopg://", "postgresql://")
-    with psycopg.connect(plain, autocommit=True) as server:
+    with psycopg.connect(plain(server_url), autocommit=True) as server:
         copied = f' TEMPLATE "{make_url(template).database}"' if template else ""
         server.execute(f'CREATE DATABASE "{name}"{copied}')
     try:
         yield f"{address.rpartition('/')[0]}/{name}{'?' if options else ''}{options}"
     finally:
-        with psycopg.connect(plain, autocommit=True) as server:
+        with psycopg.connect(plain(server_url), autocommit=True) as server:
             server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def plain(url: str) -> str:
+    """Return the database's URL as the driver alone reads it."""
+    return url.replace("postgresql+psycopg://", "postgresql://")
 
 
 class PostgresServer:
@@ -253,7 +257,7 @@ def _copied(package: Path, folder: Path) -> Path:
 
 def _answers_sql(url: str) -> bool:
     try:
-        psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://")).close()
+        psycopg.connect(plain(url)).close()
     except psycopg.OperationalError:
         return False
     return True
@@ -273,14 +277,14 @@ def simulator(folder: Path, redirect_uri: str, *more: str) -> Iterator[str]:
 
 
 @contextmanager
-def web(environment: Mapping[str, str]) -> Iterator[str]:
+def web(environment: Mapping[str, str], workers: int = 2) -> Iterator[str]:
     """Yield the origin of the web server, run by gunicorn as in production.
 
     *environment* holds the settings; `PUBLIC_URL` in it names the port to listen on.
     """
     origin = environment["PUBLIC_URL"]
-    command = [sys.executable, "-m", "gunicorn", "wsgi:app", "--workers", "2", "--threads", "4"]
-    command += ["--no-control-socket", "--graceful-timeout", "5"]
+    command = [sys.executable, "-m", "gunicorn", "wsgi:app", "--threads", "4"]
+    command += ["--workers", str(workers), "--no-control-socket", "--graceful-timeout", "5"]
     command += ["--bind", f"127.0.0.1:{origin.rpartition(':')[2]}"]
     with running(command, environment) as server:
         server.wait_until(lambda: answers(f"{origin}/healthz"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import UTC, datetime
 
 import pytest
@@ -14,10 +15,16 @@ from tests.dashboard.simulator.caller import CLIENT_ID, CLIENT_SECRET, REDIRECT_
 NOON = datetime(2026, 4, 7, 12, 0, 0, tzinfo=UTC)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def registration() -> App:
     """The app as Xero knows it."""
     return App(CLIENT_ID, CLIENT_SECRET, (REDIRECT_URI,), name="Dashboard under test")
+
+
+@pytest.fixture(scope="session")
+def at_noon(registration: App) -> bytes:
+    """What a world knows at noon, worked out once for all tests."""
+    return pickle.dumps(build_world(app=registration, clock=Clock(lambda: NOON)).state)
 
 
 @pytest.fixture
@@ -27,9 +34,10 @@ def pauses() -> list[float]:
 
 
 @pytest.fixture
-def world(registration: App, pauses: list[float]) -> World:
+def world(at_noon: bytes, pauses: list[float]) -> World:
     """A world at noon, where time passes only on order."""
-    return build_world(app=registration, clock=Clock(lambda: NOON), pause=pauses.append)
+    state = pickle.loads(at_noon)  # noqa: S301 - from a few lines above
+    return World(state, clock=Clock(lambda: NOON), pause=pauses.append)
 
 
 @pytest.fixture

@@ -96,6 +96,7 @@ class TestMoments:
             say(NOW.replace(tzinfo=None), HERE)
 
 
+@pytest.mark.fact(77)
 class TestClockChange:
     def test_the_hour_that_happens_twice_is_told_apart(self) -> None:
         place = Place(LONDON, at("2026-10-25T12:00:00"))
@@ -142,6 +143,7 @@ class TestNumbers:
     def test_a_share_is_whole_and_never_rounded_up(self, value: float, words: str) -> None:
         assert filters.percent(value) == words
 
+    @pytest.mark.fact(78)
     @pytest.mark.parametrize(
         ("count", "words"),
         [
@@ -154,6 +156,12 @@ class TestNumbers:
     def test_the_sentence_fits_the_count(self, count: int, words: str) -> None:
         one, other = "{n} document needs attention", "{n} documents need attention"
         assert filters.plural(count, one, other) == words
+
+
+class TestNames:
+    def test_they_stand_apart_and_stay_text(self) -> None:
+        words = filters.set_apart("A & <b> is not linked to A.", ["A & <b>", None, "A & <b>"])
+        assert words == "<bdi>A &amp; &lt;b&gt;</bdi> is not linked to A."
 
 
 class TestRegister:

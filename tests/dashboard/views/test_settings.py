@@ -360,6 +360,7 @@ class TestPanel:
 
 class TestOurOwnTrouble:
     @pytest.mark.parametrize("path", ["/settings", "/settings/panels/connection"])
+    @pytest.mark.fact(42)
     def test_it_is_never_called_not_connected(
         self,
         browser: Browser,
