@@ -138,7 +138,9 @@ def _too_many_tries() -> str | None:
     limit = limiter.current_limit
     if limit is None:
         return None
-    minutes = math.ceil((limit.reset_at - utcnow().timestamp()) / 60)
+    # The library names the second after the window's end.
+    seconds = max(limit.reset_at - 1 - utcnow().timestamp(), 1)
+    minutes = math.ceil(seconds / 60)
     return f"Too many tries. Try again in {plural(minutes, '{n} minute', '{n} minutes')}."
 
 
