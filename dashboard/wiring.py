@@ -137,6 +137,15 @@ def shared_clock() -> datetime:
     return database_time(db.session)
 
 
+def running_shared_clock() -> Callable[[], datetime]:
+    """Return a clock that keeps the time that all machines share without asking for it again.
+
+    For leases that are renewed while a call is in the air, when no transaction may be open.
+    """
+    ahead = shared_clock() - utcnow()
+    return lambda: utcnow() + ahead
+
+
 def alerts() -> AlertService:
     """Return the service that opens and closes alerts."""
     promises = MailPromises(session=db.session) if settings().sends_mail else None
@@ -335,7 +344,7 @@ def xero_files() -> XeroFileService:
         auth=xero_auth(outside().sending_transport),
         alerts=alerts(),
         store=outside().store,
-        clock=utcnow,
+        clock=running_shared_clock(),
         owner=owner(),
         reconcile_lag=settings().reconcile_lag,
         chance=random.random,

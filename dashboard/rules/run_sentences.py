@@ -15,8 +15,7 @@ def no_answer(*, done: int, next_at: datetime, time_zone: str) -> str:
     if not done:
         return f"Xero did not answer. Nothing was changed. The next check is at {at}."
     return (
-        f"Xero stopped answering after {done:,} contacts. Those are kept."
-        f" The next check is at {at}."
+        f"Xero stopped answering after {_contacts(done)}. {_kept(done)} The next check is at {at}."
     )
 
 
@@ -27,18 +26,29 @@ def refused_by_xero(message: str) -> str:
 
 def reconnect_needed(*, done: int) -> str:
     """Return why a sync failed when the connection no longer works."""
-    kept = f"The {done:,} contacts read so far are kept." if done else "Nothing was changed."
+    kept = f"It had read {_contacts(done)}. {_kept(done)}" if done else "Nothing was changed."
     return f"Stopped: Xero needs reconnecting. {kept} It is read again after reconnecting."
 
 
 def cancelled(*, kind: str, by: str, done: int, total: int | None) -> str:
     """Return who cancelled a run and what is kept."""
-    reached = f"{done:,} of {total:,}" if total is not None else f"{done:,}"
+    if not done:
+        return f"Cancelled by {by} before the first contact. Nothing was changed."
     if kind == CONTACTS:
-        return f"Cancelled by {by} after {reached} contacts were read. Those are kept."
+        return f"Cancelled by {by} after reading {_contacts(done)}. {_kept(done)}"
+    reached = f"{done:,} of {total:,}" if total is not None else f"{done:,}"
     if kind == UNDO:
-        return f"Cancelled by {by} after {reached}. Those stay undone, the rest stays imported."
-    return f"Cancelled by {by} after {reached}. The {done:,} are kept."
+        stays = "It stays" if done == 1 else "Those stay"
+        return f"Cancelled by {by} after {reached}. {stays} undone, the rest stays imported."
+    return f"Cancelled by {by} after {reached}. {_kept(done)}"
+
+
+def _contacts(count: int) -> str:
+    return "1 contact" if count == 1 else f"{count:,} contacts"
+
+
+def _kept(count: int) -> str:
+    return "It is kept." if count == 1 else "Those are kept."
 
 
 def _clock_time(moment: datetime, time_zone: str) -> str:

@@ -38,6 +38,7 @@ SENTENCES = {
     HTTPStatus.SERVICE_UNAVAILABLE: "This is not available right now. Try again in a minute.",
 }
 CSRF = "csrf"
+SIGN_IN = "sign_in.sign_in"
 PAGES = frozenset({403, 404, 413, 429, 500, 503})
 
 
@@ -103,7 +104,7 @@ def _xero_error(error: XeroError) -> Response:
 
 
 def _csrf(_error: CSRFError) -> Response:
-    if wants_json() and not current_user.is_authenticated:
+    if not current_user.is_authenticated and request.endpoint != SIGN_IN:
         # Nobody is signed in, so no token could help: say what would.
         return unauthorised()
     if wants_json():

@@ -6,7 +6,7 @@ handed the zone, the locale and the present moment; `register` binds them to the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -19,6 +19,7 @@ from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_decimal
 from flask import Flask
 from lucide.jinja import lucide
+from markupsafe import Markup, escape
 
 from dashboard.clock import utcnow
 from dashboard.rules.file_sizes import size_in_words
@@ -170,6 +171,15 @@ def plural(count: int, one: str, other: str, locale: Locale = BRITISH) -> str:
     return sentence.replace("{n}", number(count, locale))
 
 
+def set_apart(text: str, names: Iterable[str | None]) -> Markup:
+    """Return a sentence as HTML in which people's names stand apart, whichever way they run."""
+    sentence = escape(text)
+    for name in dict.fromkeys(names):
+        if name:
+            sentence = sentence.replace(escape(name), Markup("<bdi>{}</bdi>").format(name))
+    return sentence
+
+
 SAYINGS: tuple[Saying, ...] = (
     short_time,
     day_time,
@@ -205,6 +215,7 @@ def register(app: Flask, *, clock: Callable[[], datetime] = utcnow) -> None:
     app.add_template_filter(percent, "percent")
     app.add_template_filter(duration, "duration")
     app.add_template_filter(size_in_words, "filesize")
+    app.add_template_filter(set_apart)
     app.add_template_filter(
         lambda count, one, other: plural(count, one, other, _locale()), "plural"
     )

@@ -19,6 +19,7 @@ from flask import (
     redirect,
     render_template,
     request,
+    url_for,
 )
 from flask_login import current_user
 from redis import Redis
@@ -37,7 +38,7 @@ from dashboard.rules.alert_table import kind_of
 from dashboard.rules.permissions import missing_permissions
 from dashboard.rules.status_words import StatusWord, connection_word
 from dashboard.views.filters import near_time, place_of_request
-from dashboard.views.guards import safe_next, sign_in_required, unless_seen
+from dashboard.views.guards import opened_directly, safe_next, sign_in_required, unless_seen
 
 pages = Blueprint("frame", __name__)
 
@@ -263,8 +264,10 @@ def _stamp(reader: Reader, user_id: UUID) -> str | None:
 @pages.get("/panels/frame")
 @unless_seen(_stamp)
 @sign_in_required
-def panel() -> str:
+def panel() -> Response | str:
     """The header's pill and alert count; 204 while nothing changed."""
+    if opened_directly():
+        return cast(Response, redirect(url_for("overview.page"), HTTPStatus.SEE_OTHER))
     return render_template("components/frame_panel.html")
 
 

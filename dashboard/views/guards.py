@@ -234,10 +234,12 @@ def unauthorised() -> Response:
 
 
 def _way_back() -> str:
-    if request.method not in SAFE_METHODS:
-        return "/"
-    query = request.query_string.decode()
-    return request.path + (f"?{query}" if query else "")
+    if request.method in SAFE_METHODS:
+        query = request.query_string.decode()
+        return request.path + (f"?{query}" if query else "")
+    # Whoever pressed a button goes back to the page on which it stands.
+    page = htmx.current_url or request.referrer or ""
+    return "/" + page.removeprefix(request.host_url) if page.startswith(request.host_url) else "/"
 
 
 def opened_directly() -> bool:

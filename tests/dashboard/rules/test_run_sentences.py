@@ -17,9 +17,9 @@ class TestRuns:
 
     def test_cancelling_names_the_person_and_what_is_kept(self) -> None:
         said = run_sentences.cancelled(kind="import", by="Priya Shah", done=640, total=1_516)
-        assert said == "Cancelled by Priya Shah after 640 of 1,516. The 640 are kept."
+        assert said == "Cancelled by Priya Shah after 640 of 1,516. Those are kept."
         read = run_sentences.cancelled(kind="contact_sync", by="Priya", done=5, total=None)
-        assert read == "Cancelled by Priya after 5 contacts were read. Those are kept."
+        assert read == "Cancelled by Priya after reading 5 contacts. Those are kept."
 
 
 class TestImports:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import escape
 
 import pytest
 from flask import Flask
@@ -37,6 +38,7 @@ from tests.support.mail_server import SENDER, Mailbox, mail_server, until
 RECONNECT = AlertCause.RECONNECT_NEEDED
 ATTENTION = AlertCause.PUSHES_NEED_ATTENTION
 ON_HOLD = AlertCause.DOCUMENTS_ON_HOLD
+MARKUP = "<img src=x onerror=alert(1)>"
 PRIYA = "priya@hartley.example"
 TOM = "tom@hartley.example"
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -89,6 +91,20 @@ class TestWhoAndWhen:
         assert mailing.after(hours=1) == 0
         assert sorted(mailbox.recipients) == [PRIYA, TOM]
         assert mailbox.connections == 1
+
+    @pytest.mark.fact(76)
+    def test_a_name_made_of_markup_is_text(
+        self, mailing: Mailing, mailbox: Mailbox, practice: Practice
+    ) -> None:
+        practice.name = MARKUP
+        expired = ConnectionStatus.TOKEN_EXPIRED
+        factories.make_connection(practice, xero_org_name=MARKUP, status=expired)
+        mailing.raise_once(practice, RECONNECT)
+        assert mailing.send() == 1
+        assert f"Practice: {MARKUP}" in text_of(mailbox)
+        html = text_of(mailbox, "html")
+        assert "<img" not in html
+        assert f"<bdi>{escape(MARKUP)}</bdi>" in html
 
     @pytest.mark.parametrize(
         ("cause", "moments"),

@@ -845,7 +845,7 @@ class TestImportUnderFire(Importing):
         sync.import_contacts(practice.id)
         run = run_of(session, run_id)
         assert run.status == RunStatus.CANCELLED
-        assert run.error == f"Cancelled by {admin.name} after 50 of 120. The 50 are kept."
+        assert run.error == f"Cancelled by {admin.name} after 50 of 120. Those are kept."
         assert session.scalar(select(func.count()).select_from(Client)) == 50
 
     def test_a_run_that_ended_cannot_be_cancelled_and_a_strangers_is_not_found(

@@ -77,6 +77,7 @@ def counts(session: Sessions) -> tuple[int, int]:
 
 
 class TestByCause:
+    @pytest.mark.fact(57)
     def test_both_numbers_and_the_reason_are_said_before_and_after(
         self, browser: Browser, session: Sessions, connection: XeroConnection, client: Client
     ) -> None:

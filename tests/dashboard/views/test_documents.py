@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
+from datetime import timedelta
 from html import unescape
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import select, update
@@ -47,6 +50,7 @@ PUSH_FIELDS = {
     "next_attempt_at",
     "pushed_at",
 }
+LONDON = ZoneInfo("Europe/London")
 SCRIPT = {"HX-Request": "true"}
 
 
@@ -228,6 +232,24 @@ class TestPage:
         assert "In Xero, not on contact" in page
         assert "Filed in Xero" not in page
         assert "Put on contact" in page
+
+    @pytest.mark.fact(55)
+    def test_the_attempt_and_the_next_time_are_those_of_the_row(
+        self, browser: Browser, document: ClientDocument, session: Session
+    ) -> None:
+        browser.send_json("POST", f"/api/documents/{document.id}/accept")
+        next_at = utcnow().replace(second=0, microsecond=0) + timedelta(minutes=5)
+        session.execute(
+            update(XeroFilePush).values(
+                status=PushStatus.FAILED, cause="xero_down", retry_count=1, not_before=next_at
+            )
+        )
+        session.commit()
+        page = browser.get(f"/documents/{document.id}").text
+        assert "Trying again" in page
+        assert "Attempt 2 of 4 did not work" in page
+        assert re.search(rf"Next at \w+ {next_at.astimezone(LONDON):%H:%M}\.", page)
+        assert "We try up to 4 times" in page
 
     def test_the_list_shows_tabs_with_counts(
         self, browser: Browser, document: ClientDocument

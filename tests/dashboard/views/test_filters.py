@@ -158,6 +158,12 @@ class TestNumbers:
         assert filters.plural(count, one, other) == words
 
 
+class TestNames:
+    def test_they_stand_apart_and_stay_text(self) -> None:
+        words = filters.set_apart("A & <b> is not linked to A.", ["A & <b>", None, "A & <b>"])
+        assert words == "<bdi>A &amp; &lt;b&gt;</bdi> is not linked to A."
+
+
 class TestRegister:
     @pytest.fixture
     def app(self) -> Flask:

@@ -10,6 +10,7 @@ from html import unescape
 from typing import Any
 
 import pytest
+from flask import url_for
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
@@ -220,6 +221,30 @@ NEWS: dict[str, tuple[str, Callable[[Office], None]]] = {
     "the run went on: preview": ("reading", lambda o: change(o.run, done=5)),
     "the run went on: card": ("card", lambda o: change(o.run, done=5)),
 }
+
+
+class TestOpenedDirectly:
+    @pytest.mark.fact(38)
+    def test_it_leads_to_its_page(self, browser: Browser, office: Office, panel: str) -> None:
+        answer = browser.get(poll_of(browser, office, panel))
+        assert answer.status_code == 303
+        page = browser.get(answer.headers["Location"])
+        assert page.status_code == 200
+        assert "<h1" in page.text
+
+    @pytest.mark.fact(38)
+    def test_no_fragment_is_forgotten(self, browser: Browser, office: Office) -> None:
+        rules = browser.http.application.url_map.iter_rules()
+        known = {"draft_id": office.draft.id, "run_id": office.run.id}
+        known["document_id"] = office.document.id
+        panels = [rule for rule in rules if "/panels/" in rule.rule]
+        assert len(panels) >= len(ADDRESSES)
+        for rule in panels:
+            with browser.http.application.test_request_context():
+                path = url_for(rule.endpoint, **{name: known[name] for name in rule.arguments})
+            answer = browser.get(path)
+            assert answer.status_code == 303, path
+            assert "/panels/" not in answer.headers["Location"]
 
 
 class TestNews:

@@ -211,6 +211,7 @@ class TestAgain:
 
 
 class TestFiles:
+    @pytest.mark.fact(76)
     def test_results_hold_every_contact_and_no_formula(
         self, browser: Browser, connection: XeroConnection, practice: Practice, admin: User
     ) -> None:

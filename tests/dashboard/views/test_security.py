@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import gzip
+import re
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
+from flask import Flask, url_for
 from flask.testing import FlaskClient
 
+from dashboard.clock import utcnow
+from dashboard.database import db
+from dashboard.models import Practice
+from dashboard.services.import_drafts import open_draft
+from dashboard.views import guards
 from dashboard.views.security import content_policy
+from tests import factories
 from tests.conftest import make_settings
 from tests.support.browser import Browser
 
@@ -47,6 +60,65 @@ class TestHeaders:
         assert '<meta name="csrf-token" content="' in page
         assert " style=" not in page
         assert "<style" not in page
+
+
+def posting_addresses(app: Flask) -> Iterator[tuple[str, str]]:
+    """Return method and address of every route that changes something."""
+    with app.test_request_context():
+        for rule in app.url_map.iter_rules():
+            ids = {name: uuid4() for name in rule.arguments}
+            for method in sorted((rule.methods or set()) - guards.SAFE_METHODS):
+                yield method, url_for(rule.endpoint, **ids)
+
+
+class TestFormToken:
+    @pytest.mark.fact(74)
+    @pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}], ids=["form", "script"])
+    def test_without_it_every_post_is_refused_in_words(
+        self, app: Flask, browser: Browser, headers: dict[str, str]
+    ) -> None:
+        found = list(posting_addresses(app))
+        assert len(found) > 30
+        for method, path in found:
+            answer = browser.http.open(path, method=method, headers=headers)
+            assert answer.status_code == 403, path
+            words = answer.json["detail"] if path.startswith("/api/") else answer.text
+            assert "The form token is missing" in words or "This page was open too long." in words
+
+    @pytest.mark.fact(74)
+    def test_a_form_and_a_script_each_bring_it_in_their_way(self, browser: Browser) -> None:
+        header = {"HX-Request": "true", "X-CSRFToken": browser.csrf_token}
+        by_script = browser.http.post("/clients", data={"name": "By script"}, headers=header)
+        assert (
+            browser.post("/clients", {"name": "By form"}).status_code,
+            by_script.status_code,
+        ) == (
+            303,
+            303,
+        )
+        assert len(browser.get_json("/api/clients")["items"]) == 2
+
+    @pytest.mark.fact(75)
+    def test_a_tick_is_saved_on_a_page_that_was_open_for_two_hours(
+        self, browser: Browser, practice: Practice, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        connection = factories.make_connection(practice, last_sync_at=utcnow(), matched_at=utcnow())
+        contact = factories.make_contact(connection)
+        draft = open_draft(db.session, practice.id, connection.id, utcnow())
+        page = browser.get(f"/import/{draft.id}?type=").text
+        token = re.search(r'<meta name="csrf-token" content="([^"]+)"', page)
+        assert token
+        later, much_later = utcnow() + timedelta(hours=2), time.time() + 7200
+        monkeypatch.setattr("dashboard.views.guards.utcnow", lambda: later)
+        # The one clock by which tokens and sessions are signed.
+        monkeypatch.setattr("itsdangerous.timed.time", SimpleNamespace(time=lambda: much_later))
+        answer = browser.http.post(
+            f"/import/{draft.id}/ticks?type=",
+            data={"shown": contact.xero_contact_id, "ticked": contact.xero_contact_id},
+            headers={"HX-Request": "true", "X-CSRFToken": token[1]},
+        )
+        assert answer.status_code == 200
+        assert "<strong>1 selected</strong>" in answer.text
 
 
 class TestPreferences:

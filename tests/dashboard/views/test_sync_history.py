@@ -272,6 +272,20 @@ class TestResults:
         assert "M Vela" in page
         assert "See what happened" not in page
 
+    @pytest.mark.fact(40)
+    def test_the_address_of_a_run_is_good_for_ever(
+        self, browser: Browser, connection: XeroConnection
+    ) -> None:
+        last_year = utcnow() - timedelta(days=390)
+        moments = {"created_at": last_year, "started_at": last_year, "finished_at": last_year}
+        run = make_run(connection, status=RunStatus.FINISHED, total=3, done=3, created=3, **moments)
+        connection.status = ConnectionStatus.DISCONNECTED
+        db.session.commit()
+        answer = browser.get(f"/sync-history/{run.id}")
+        assert answer.status_code == 200
+        assert "Import finished at" in answer.text
+        assert "<strong>3</strong> created" in answer.text
+
     def test_a_run_without_results_leads_nowhere(
         self, browser: Browser, connection: XeroConnection
     ) -> None:
