@@ -35,9 +35,10 @@ storm: setup $(VENV)/.tests ## Run the long fault harnesses (minutes), or those 
 bench: setup $(VENV)/.tests ## Measure the limits (half an hour), or what ARGS names; prints tables
 	@$(PYTHON) -m tests.bench $(ARGS)
 
-pages: setup $(VENV)/.tests ## Ask Lighthouse and the HTTP Observatory about every page (needs Node.js)
+pages: setup $(VENV)/.tests ## Look at every state of every page; ask Lighthouse and the Observatory
 	@$(PYTHON) -m tests.support.chromium
-	@$(PYTHON) -m pytest -s -p tests.support.layers tests/pages $(ARGS)
+	@$(PYTHON) -m tests.pages.judges
+	@$(PYTHON) -m pytest -n auto -p tests.support.layers -p tests.pages.tally tests/pages $(ARGS)
 
 check: format types test ## Check formatting, lint and types, then run all tests
 

@@ -14,7 +14,7 @@ from redis.retry import Retry
 from sqlalchemy import make_url
 from whitenoise import WhiteNoise
 
-from dashboard import cli, views
+from dashboard import cli, gallery, views
 from dashboard.assets import drop_stale_copies
 from dashboard.config import PROJECT, Settings
 from dashboard.database import db, prepare_engine
@@ -42,6 +42,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     _fill_extensions(app, settings)
     views.register(app)
     cli.register(app)
+    if settings.gallery:
+        gallery.register(app)
     drop_stale_copies(PROJECT / "static")
     app.wsgi_app = WhiteNoise(  # type: ignore[method-assign]  # the documented way to wrap
         app.wsgi_app,

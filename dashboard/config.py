@@ -75,6 +75,7 @@ class Settings:
     reconcile_lag: float = 15.0
     mail_server: MailServer | None = None
     mail_from: Sender | None = None
+    gallery: bool = False
 
     @property
     def redirect_uri(self) -> str:
@@ -124,7 +125,11 @@ class Settings:
             reconcile_lag=read.optional("RECONCILE_LAG", _seconds, cls.reconcile_lag),
             mail_server=read.optional("SMTP_URL", parse_smtp_url, None),
             mail_from=read.optional("MAIL_FROM", parse_mail_from, None),
+            gallery=read.optional("GALLERY", _switch, cls.gallery),
         )
+        if settings.gallery and settings.is_https:
+            # Opening a scene signs in whoever asks.
+            read.problems.append("GALLERY is on, and PUBLIC_URL is https: it is for development.")
         read.both_or_none("SMTP_URL", EXAMPLE_SMTP, "MAIL_FROM", EXAMPLE_SENDER)
         if read.problems:
             raise SettingsError(read.problems)

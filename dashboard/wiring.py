@@ -137,6 +137,15 @@ def shared_clock() -> datetime:
     return database_time(db.session)
 
 
+def running_shared_clock() -> Callable[[], datetime]:
+    """Return a clock that keeps the time that all machines share without asking for it again.
+
+    For leases that are renewed while a call is in the air, when no transaction may be open.
+    """
+    ahead = shared_clock() - utcnow()
+    return lambda: utcnow() + ahead
+
+
 def alerts() -> AlertService:
     """Return the service that opens and closes alerts."""
     promises = MailPromises(session=db.session) if settings().sends_mail else None
@@ -194,14 +203,15 @@ def preferences() -> PreferenceService:
     )
 
 
-def xero_auth(transport: Transport | None = None) -> XeroAuthService:
-    """Return the service that connects, keeps and ends connections.
+def connection_truth() -> ConnectionTruth:
+    """Return the service that keeps what is known of connections true."""
+    return ConnectionTruth(session=db.session, alerts=alerts(), clock=shared_clock)
 
-    Its calls go over *transport*, the usual one without it.
-    """
+
+def token_custody(truth: ConnectionTruth) -> TokenCustody:
+    """Return the service that locks, opens and refreshes tokens."""
     world = outside()
-    truth = ConnectionTruth(session=db.session, alerts=alerts(), clock=shared_clock)
-    custody = TokenCustody(
+    return TokenCustody(
         session=db.session,
         oauth=world.oauth,
         cipher=world.cipher,
@@ -210,6 +220,15 @@ def xero_auth(transport: Transport | None = None) -> XeroAuthService:
         pause=time.sleep,
         owner=owner(),
     )
+
+
+def xero_auth(transport: Transport | None = None) -> XeroAuthService:
+    """Return the service that connects, keeps and ends connections.
+
+    Its calls go over *transport*, the usual one without it.
+    """
+    world, truth = outside(), connection_truth()
+    custody = token_custody(truth)
     leaving = Leaving(
         session=db.session,
         oauth=world.oauth,
@@ -325,7 +344,7 @@ def xero_files() -> XeroFileService:
         auth=xero_auth(outside().sending_transport),
         alerts=alerts(),
         store=outside().store,
-        clock=utcnow,
+        clock=running_shared_clock(),
         owner=owner(),
         reconcile_lag=settings().reconcile_lag,
         chance=random.random,

@@ -7,12 +7,14 @@ cannot be imported depends on other rows and is worked out in the statement, nev
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     FromClause,
+    Select,
     Uuid,
     and_,
     case,
@@ -20,7 +22,6 @@ from sqlalchemy import (
     column,
     exists,
     func,
-    literal,
     null,
     or_,
     select,
@@ -60,11 +61,12 @@ class Standing:
 
     `source` joins each contact with its mapping and its decision in the draft (both may be
     missing); `chosen` is what a person decided, `action` and `client_id` say what an import would
-    do, NULL while undecided.
+    do, NULL while undecided. `left_out` are the ids of the contacts whose word is "skipped".
     """
 
     source: FromClause
     belongs: ColumnElement[bool]
+    left_out: Select[Any]
     match: ColumnElement[str]
     contested: ColumnElement[bool]
     can_tick: ColumnElement[bool]
@@ -86,11 +88,11 @@ def best_candidate() -> ColumnElement[UUID]:
     return cast(func.replace(written, "-", ""), Uuid())
 
 
+@lru_cache(maxsize=64)
 def standing(connection_id: UUID, draft_id: UUID | None) -> Standing:
     """Return how the contacts of a connection stand, with the decisions of a draft if given."""
     contested = _contested(connection_id, draft_id)
     skipped = _skipped(connection_id)
-    aimed_at = Client.__table__.alias("aimed_at")
     chosen = _chosen_action()
     aim = case(
         (chosen == "link", DraftDecision.client_id),
@@ -114,7 +116,6 @@ def standing(connection_id: UUID, draft_id: UUID | None) -> Standing:
         )
         .outerjoin(skipped, skipped.c.xero_contact_id == XeroContact.xero_contact_id)
         .outerjoin(contested, contested.c.client_id == aim)
-        .outerjoin(aimed_at, aimed_at.c.id == aim)
     )
     is_linked = XeroContactMapping.id.is_not(None)
     is_contested = and_(~is_linked, contested.c.client_id.is_not(None))
@@ -127,18 +128,23 @@ def standing(connection_id: UUID, draft_id: UUID | None) -> Standing:
         else_=XeroContact.match,
     )
     can_tick = and_(~is_linked, is_available)
-    suggestion = case(
-        (match == "exact", literal("link")),
-        (match == "new", literal("create")),
-        (match == "skipped", literal("skip")),
-        else_=null(),
-    )
+    suggestion = case({"exact": "link", "new": "create", "skipped": "skip"}, value=match)
     # A client may be deleted between two comparisons: nobody can be linked to it any more.
-    is_gone = and_(aim.is_not(None), aimed_at.c.id.is_(None))
+    aimed_at = Client.__table__.alias("aimed_at")
+    is_gone = and_(aim.is_not(None), ~exists(aimed_at.c.id).where(aimed_at.c.id == aim))
     action = case((is_gone, null()), else_=func.coalesce(chosen, suggestion))
     return Standing(
         source=source,
         belongs=XeroContact.xero_connection_id == connection_id,
+        left_out=select(XeroContact.id)
+        .select_from(source)
+        .where(
+            XeroContact.xero_connection_id == connection_id,
+            # The word says so already; said like this, databases begin with these few.
+            XeroContact.xero_contact_id.in_(select(skipped.c.xero_contact_id)),
+            match == "skipped",
+        )
+        .correlate(None),
         match=match,
         contested=is_contested,
         can_tick=can_tick,
@@ -155,7 +161,7 @@ def fits(session: AnySession, wanted: Wanted, stands: Standing) -> ColumnElement
     if wanted.match:
         conditions.append(stands.match == wanted.match)
     if wanted.leaves_out_skipped:
-        conditions.append(stands.match != "skipped")
+        conditions.append(XeroContact.id.not_in(stands.left_out))
     if wanted.needle:
         conditions.append(XeroContact.search_text.contains(wanted.needle, autoescape=True))
     if wanted.group:
@@ -164,7 +170,15 @@ def fits(session: AnySession, wanted: Wanted, stands: Standing) -> ColumnElement
         conditions.append(_of_type(wanted.type))
     if wanted.selected is not None:
         conditions.append(stands.selected if wanted.selected else ~stands.selected)
+    if wanted.selected:
+        # Says no more, but bare: so databases begin with the decisions.
+        conditions.append(DraftDecision.selected.is_(True))
     return and_(*conditions)
+
+
+def asks_how_it_stands(wanted: Wanted) -> bool:
+    """Return whether contacts alone cannot tell what fits: `Standing.source` must be read too."""
+    return bool(wanted.match) or wanted.selected is not None
 
 
 def group_elements(

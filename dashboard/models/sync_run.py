@@ -100,6 +100,11 @@ class SyncRun(Identified, Timestamped, Base):
     # The run that this one undoes. Not a foreign key: SQLite could never drop the column again.
     undoes_id: Mapped[UUID | None]
 
+    @property
+    def rests(self) -> bool:
+        """Whether it waits for Xero or for a person's word, and no worker has it."""
+        return self.held_at is not None or self.status == RunStatus.WAITING_FOR_XERO
+
 
 class SyncRunItem(Base):
     """One contact in a run: what was asked, what happened, and why."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from dashboard.database import AnySession
 from dashboard.models import Client, XeroContact, XeroContactMapping
@@ -58,6 +58,21 @@ def clients_found(
 ) -> tuple[FoundClient, ...]:
     """Return the first clients whose name, e-mail or numbers hold the text, by name."""
     columns = (Client.name, Client.email, Client.company_number, Client.tax_number)
+    holds = or_(*(column.icontains(needle, autoescape=True) for column in columns))
+    return _clients(session, place, practice_id, holds)
+
+
+def client(
+    session: AnySession, place: Place, practice_id: UUID, client_id: UUID
+) -> FoundClient | None:
+    """Return a client of the practice with the contact that it is linked to; None if not its."""
+    found = _clients(session, place, practice_id, Client.id == client_id)
+    return found[0] if found else None
+
+
+def _clients(
+    session: AnySession, place: Place, practice_id: UUID, wanted: ColumnElement[bool]
+) -> tuple[FoundClient, ...]:
     taken_by = func.coalesce(XeroContactMapping.xero_contact_name, "another contact")
     found = session.execute(
         select(Client.id, Client.name, Client.email, taken_by, XeroContactMapping.id)
@@ -66,10 +81,7 @@ def clients_found(
             (XeroContactMapping.client_id == Client.id)
             & (XeroContactMapping.xero_connection_id == place.connection_id),
         )
-        .where(
-            Client.practice_id == practice_id,
-            or_(*(column.icontains(needle, autoescape=True) for column in columns)),
-        )
+        .where(Client.practice_id == practice_id, wanted)
         .order_by(Client.name, Client.id)
         .limit(FOUND_AT_ONCE)
     )

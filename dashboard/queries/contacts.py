@@ -25,7 +25,7 @@ from dashboard.models import (
     XeroContact,
     XeroContactMapping,
 )
-from dashboard.models.contact_standing import IMPORTABLE, Standing, fits
+from dashboard.models.contact_standing import IMPORTABLE, Standing, asks_how_it_stands, fits
 from dashboard.queries.import_places import Place, Where, place_of
 from dashboard.queries.keyset import Cursor, after_name
 from dashboard.rules.preview_filter import BY_NAME, PreviewFilter
@@ -145,7 +145,7 @@ def preview(  # noqa: PLR0913 - what a list can be asked, each by its name
     stands, order = place.standing, ORDERS[sort]
     passed_over = (max(page or 1, 1) - 1) * limit
     is_near = sort in NAME_ORDERS and passed_over <= NEAR
-    columns = _rows(stands) if is_near else _keys(stands)
+    columns = _rows(stands) if is_near else _keys(stands, wanted)
     statement = columns.where(fits(session, wanted, stands)).order_by(*order).limit(limit + 1)
     if cursor is not None:
         seen = after_name(cursor)
@@ -203,8 +203,9 @@ def link_choices(
     return preview(session, Place(connection_id, None), PreviewFilter(q=q), limit=limit).rows
 
 
-def _keys(stands: Standing) -> AnySelect:
-    return select(XeroContact.id).select_from(stands.source).where(stands.belongs).correlate(None)
+def _keys(stands: Standing, wanted: PreviewFilter) -> AnySelect:
+    source = stands.source if asks_how_it_stands(wanted) else XeroContact
+    return select(XeroContact.id).select_from(source).where(stands.belongs).correlate(None)
 
 
 def _rows(stands: Standing) -> AnySelect:

@@ -40,7 +40,8 @@ class Draft:
     """A draft of an import; `run_id` is the run that it has become, None while it is open.
 
     `colleague` is the name of somebody else who decided something in it lately; `last_check` is
-    the practice's newest contact check, whatever became of it.
+    the practice's newest contact check, whatever became of it. `is_compared`: what was read last
+    has been compared with the clients.
     """
 
     id: UUID
@@ -48,6 +49,7 @@ class Draft:
     run_id: UUID | None
     colleague: str | None = None
     last_check: RunRow | None = None
+    is_compared: bool = True
 
     @property
     def place(self) -> Place:
@@ -124,6 +126,7 @@ def desk(
             SyncRun,
             User.name,
             XeroConnection.xero_org_name,
+            XeroConnection.matched_at.is_not(None),
         )
         .select_from(ImportDraft)
         .join(XeroConnection, XeroConnection.id == ImportDraft.xero_connection_id)
@@ -134,6 +137,6 @@ def desk(
     ).one_or_none()
     if found is None:
         return None
-    draft_id, connection_id, run_id, other, check, started_by, organisation = found
+    draft_id, connection_id, run_id, other, check, started_by, organisation, is_compared = found
     last_check = run_row(check, started_by, organisation) if check else None
-    return Draft(draft_id, connection_id, run_id, other, last_check)
+    return Draft(draft_id, connection_id, run_id, other, last_check, is_compared)

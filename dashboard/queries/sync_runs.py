@@ -28,10 +28,11 @@ class RunRow:
     `kind` is one of `RunKind`, `status` one of `RunStatus`. `total` is None until it is known.
     `not_before` and `waits_because` are set while the run waits for Xero, `held_at` while it waits
     for a person's word. `error` is a sentence for people. `step` is where a contact sync is: read,
-    follow, match. `contacts_new` and `contacts_changed` say what it found in Xero; the other
-    numbers count clients (and, for `done`, contacts). `undoes_id` is the run that an undo takes
-    back; its `updated` are the items undone, its `skipped` those left as they were. `version`
-    changes whenever the row does: a panel sends it back as `seen`.
+    follow, match; `reads_all` whether it reads every contact, not only what changed.
+    `contacts_new` and `contacts_changed` say what it found in Xero; the other numbers count clients
+    (and, for `done`, contacts). `undoes_id` is the run that an undo takes back; its `updated` are
+    the items undone, its `skipped` those left as they were. `version` changes whenever the row
+    does: a panel sends it back as `seen`.
     """
 
     id: UUID
@@ -61,6 +62,7 @@ class RunRow:
     contacts_new: int = 0
     contacts_changed: int = 0
     held_at: datetime | None = None
+    reads_all: bool = False
 
     @property
     def version(self) -> str:
@@ -71,6 +73,12 @@ class RunRow:
     def is_final(self) -> bool:
         """Whether nothing more will happen, so that a panel may stop polling."""
         return self.status not in {"waiting", "running", "waiting_for_xero"}
+
+    @property
+    def has_read_a_part(self) -> bool:
+        """Whether it was to read every contact, and ended after some of them."""
+        ended_early = self.status in {"failed", "cancelled"}
+        return ended_early and self.reads_all and self.step == "read" and self.done > 0
 
     @property
     def is_automatic(self) -> bool:
@@ -314,6 +322,7 @@ def run_row(row: SyncRun, started_by_name: str | None, organisation_name: str | 
         waits_because=row.waits_because,
         contacts_new=row.progress.get("new", 0),
         contacts_changed=row.progress.get("changed", 0),
+        reads_all="page" in row.progress and row.progress.get("modified_since") is None,
     )
 
 

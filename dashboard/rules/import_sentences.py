@@ -36,6 +36,13 @@ def unavailable(name: str, status: str) -> str | None:
     return None if name else NO_NAME
 
 
+def replaced(*, contact: str, by: str, at: str, action: str, client: str | None) -> str:
+    """Return what somebody else had decided before a decision took its place."""
+    words = {"create": "to create a new client of", "skip": "to skip"}
+    had = f"to link {client} to" if client else words.get(action, "otherwise about")
+    return f"At {at} {by} had decided {had} {contact}. Your decision has taken its place."
+
+
 def problems(count: int) -> str:
     """Return what an alert says about an import with problems."""
     if count == 1:

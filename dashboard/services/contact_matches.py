@@ -80,7 +80,8 @@ class ContactMatches:
     def refresh_if_small(self, practice_id: UUID) -> bool:
         """Compare now if that is due and quick; return whether the matches are fresh.
 
-        While a sync or an import runs nothing is done: it compares at its end. Commits.
+        While a sync or an import runs nothing is done: it compares at its end. One that waits for
+        Xero or for a person may do so for hours. Commits.
         """
         connection = current_connection(self._session, practice_id)
         if connection is None:
@@ -90,8 +91,7 @@ class ContactMatches:
             self._session.commit()
             return True
         runs = [unfinished_run(self._session, practice_id, kind) for kind in RunKind]
-        # One that waits for a person's word may do so for days.
-        busy = any(run is not None and run.held_at is None for run in runs)
+        busy = any(run is not None and not run.rests for run in runs)
         size = self._contacts(connection_id) + self._clients(practice_id)
         self._session.commit()
         if busy or size > SMALL:

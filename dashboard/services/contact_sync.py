@@ -130,17 +130,15 @@ class ContactSync:
 
     def _nothing_to_claim(self, practice_id: UUID) -> SyncResult:
         run = unfinished_run(self._session, practice_id, RunKind.CONTACT_SYNC)
-        if run is not None:
-            result = SyncResult.of(run)
-            self._session.commit()
-            return result
+        result = SyncResult.of(run) if run else SyncResult()
+        is_busy = run is not None and not run.rests
         connection = current_connection(self._session, practice_id)
-        connection_id = connection.id if connection else None
+        connection_id = connection.id if connection and not is_busy else None
         stale = connection_id is not None and self._matches.is_stale(connection_id)
         self._session.commit()
         if connection_id is not None and stale:
             self._matches.rematch(practice_id, connection_id)
-        return SyncResult()
+        return result
 
     # -- reading ------------------------------------------------------------------------------
 

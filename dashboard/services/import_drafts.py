@@ -7,6 +7,7 @@ or else the suggestion: link an exact match, create a new one, and nothing for w
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
@@ -19,6 +20,7 @@ from dashboard.models import (
     DraftDecision,
     ImportDraft,
     MatchDecision,
+    User,
     Verdict,
     XeroConnection,
     XeroContact,
@@ -45,6 +47,18 @@ class Applied(NamedTuple):
 
     applied: int
     left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What somebody else had decided for a contact before this decision took its place."""
+
+    contact_name: str
+    action: str
+    client_id: UUID | None
+    client_name: str | None
+    decided_by: str
+    decided_at: datetime
 
 
 class ImportDraftService:
@@ -122,12 +136,12 @@ class ImportDraftService:
         contact_id: str,
         action: str,
         client_id: UUID | None = None,
-    ) -> None:
+    ) -> Replaced | None:
         """Keep what a person chose for one contact: create, link (with a client), or skip.
 
-        The last one to decide wins. Raises `InvalidInput` for an unknown action, a contact that
-        cannot be imported or a link without a client; `Conflict` for a linked contact or a client
-        that is linked already; `NotFound`.
+        The last one to decide wins; what somebody else had decided otherwise is returned. Raises
+        `InvalidInput` for an unknown action, a contact that cannot be imported or a link without a
+        client; `Conflict` for a linked contact or a client that is linked already; `NotFound`.
         """
         if action not in {"create", "link", "skip"}:
             raise InvalidInput(
@@ -139,14 +153,17 @@ class ImportDraftService:
         self._check_contact(draft.xero_connection_id, contact_id)
         if action == "link":
             self._check_client(practice_id, draft.xero_connection_id, client_id)
+        aim = client_id if action == "link" else None
+        replaced = self._decided_by_others(draft, contact_id, user_id)
         self._keep_decision(
-            draft_id,
-            contact_id,
-            action=action,
-            client_id=client_id if action == "link" else None,
-            decided_by_id=user_id,
+            draft_id, contact_id, action=action, client_id=aim, decided_by_id=user_id
         )
         self._session.commit()
+        return (
+            replaced
+            if replaced and (replaced.action, replaced.client_id) != (action, aim)
+            else None
+        )
 
     def decide_ticked(
         self, practice_id: UUID, user_id: UUID | None, draft_id: UUID, decision: str
@@ -306,6 +323,34 @@ class ImportDraftService:
                 set_={"updated_at": now, **decided},
             )
         )
+
+    def _decided_by_others(
+        self, draft: ImportDraft, contact_id: str, user_id: UUID | None
+    ) -> Replaced | None:
+        found = self._session.execute(
+            select(
+                XeroContact.name.label("contact_name"),
+                DraftDecision.action,
+                DraftDecision.client_id,
+                Client.name.label("client_name"),
+                User.name.label("decided_by"),
+                DraftDecision.updated_at.label("decided_at"),
+            )
+            .join(User, User.id == DraftDecision.decided_by_id)
+            .join(
+                XeroContact,
+                (XeroContact.xero_connection_id == draft.xero_connection_id)
+                & (XeroContact.xero_contact_id == DraftDecision.xero_contact_id),
+            )
+            .outerjoin(Client, Client.id == DraftDecision.client_id)
+            .where(
+                DraftDecision.draft_id == draft.id,
+                DraftDecision.xero_contact_id == contact_id,
+                DraftDecision.action.is_not(None),
+                DraftDecision.decided_by_id != user_id,
+            )
+        ).first()
+        return Replaced(**found._mapping) if found else None
 
     def _check_contact(self, connection_id: UUID, contact_id: str) -> None:
         found = self._session.execute(

@@ -96,7 +96,7 @@ class ImportStart:
                 "Send one or both of: new, exact.",
                 field="accept_suggestions",
             )
-        connection_id = self._connection(practice_id).id
+        connection_id = self._compared_connection(practice_id).id
         stands = standing(connection_id, None)
         run_id = self._new_run(practice_id, connection_id, user_id)
         self._insert_items(run_id, practice_id, stands, stands.match.in_(wanted))
@@ -106,7 +106,8 @@ class ImportStart:
         """Return the run of this draft: a new one, or the one that it has already become.
 
         Ticked contacts without a decision are left out. Raises `NotFound`, `InvalidInput` when
-        nothing is left to do, `Conflict` while another import is unfinished.
+        nothing is left to do, `Conflict` while another import is unfinished or contacts that were
+        read have not been compared.
         """
         draft = self._session.scalar(
             select(ImportDraft)
@@ -119,7 +120,7 @@ class ImportStart:
         if draft.run_id is not None:
             return self._session.get_one(SyncRun, draft.run_id)
         connection_id = draft.xero_connection_id
-        if self._connection(practice_id).id != connection_id:
+        if self._compared_connection(practice_id).id != connection_id:
             raise NotFound
         stands = standing(connection_id, draft_id)
         run_id = self._new_run(practice_id, connection_id, user_id)
@@ -177,6 +178,16 @@ class ImportStart:
         connection = current_connection(self._session, practice_id)
         if connection is None:
             raise NotConnected
+        return connection
+
+    def _compared_connection(self, practice_id: UUID) -> XeroConnection:
+        """Return the connection; refuse while contacts count as new that nobody compared."""
+        connection = self._connection(practice_id)
+        if connection.matched_at is None:
+            raise Conflict(
+                "Contacts are being compared with your clients just now.",
+                "Start the import again in a minute: your ticks and decisions are kept.",
+            )
         return connection
 
     def _new_run(self, practice_id: UUID, connection_id: UUID, user_id: UUID | None) -> UUID:

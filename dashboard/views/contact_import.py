@@ -45,6 +45,7 @@ from dashboard.views.guards import (
 from dashboard.views.import_screen import ORDERS, TYPES, Look, Screen, look_at
 from dashboard.views.run_view import RunView
 from dashboard.views.sync_history import start_contact_check
+from jobs.queue import poke
 
 pages = Blueprint("contact_import", __name__, url_prefix="/import")
 
@@ -59,7 +60,11 @@ def begin() -> Response | str:
     """Open the practice's one draft; it is made where there is none."""
     if not _is_connected():
         return _not_connected()
-    draft = wiring.xero_sync().get_import_preview(current_practice_id())
+    service = wiring.xero_sync()
+    draft = service.get_import_preview(current_practice_id())
+    if not service.refresh_matches_if_stale(current_practice_id()):
+        # Of many contacts a job of its own compares those that changed.
+        poke("contact-sync", current_practice_id())
     address, filters = url_for("contact_import.page", draft_id=draft.id), request.query_string
     return see(f"{address}?{filters.decode()}" if filters else address)
 
@@ -161,12 +166,16 @@ def around(draft: Draft) -> dict[str, Any]:
     """Return what stands around a page: the organisation, and the reading of its contacts."""
     summary = cast(ConnectionSummary, _summary())
     last, now = draft.last_check, utcnow()
+    partly = last if last and last.has_read_a_part else None
+    is_shown = last and not partly and _is_worth_showing(last, summary)
     return {
         "draft_id": draft.id,
         "organisation": summary.organisation,
         "read_at": summary.last_sync_at,
         "is_usable": summary.status == "active",
-        "reading": RunView(last, now) if last and _is_worth_showing(last, summary) else None,
+        "reading": RunView(last, now) if last and is_shown else None,
+        "partly": partly,
+        "is_compared": draft.is_compared,
         "match_word": match_word,
         "my_name": current_user.name,
         "colleague": draft.colleague,

@@ -11,15 +11,17 @@ from uuid import UUID
 from flask import Blueprint, Response, flash, render_template, request
 
 from dashboard import wiring
+from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.extensions import htmx
 from dashboard.queries import contact_comparison, contact_counts, contacts
 from dashboard.queries.contacts import Candidate, PreviewRow
 from dashboard.queries.import_places import Draft
+from dashboard.rules import import_sentences
 from dashboard.rules.status_words import match_word
 from dashboard.services.refusals import InvalidInput, NotFound
 from dashboard.views.contact_import import back_to_page, draft_of_practice, leads_elsewhere
-from dashboard.views.filters import number, plural
+from dashboard.views.filters import hour_minute, number, place_of_request, plural
 from dashboard.views.guards import current_practice_id, current_user_id, sign_in_required
 from dashboard.views.import_screen import Screen, look_at
 
@@ -43,15 +45,17 @@ WHY_LEFT = {
 def ticks(draft_id: UUID) -> Response | str:
     """Keep which of the rows that are shown are ticked; without script their decisions too."""
     shown, ticked = _shown(), set(request.form.getlist("ticked"))
-    _tick(draft_id, [one for one in shown if one in ticked], selected=True)
-    _tick(draft_id, [one for one in shown if one not in ticked], selected=False)
+    changed = _changed_ticks(shown, ticked)
+    _tick(draft_id, [one for one in changed if one in ticked], selected=True)
+    _tick(draft_id, [one for one in changed if one not in ticked], selected=False)
     if htmx:
         return render_template(
             "contact_import/_ticked.html",
             screen=_counts_screen(draft_of_practice(draft_id)),
             changed=len(shown),
         )
-    _decide_all(draft_id, shown)
+    for sentence in _decide_all(draft_id, shown):
+        flash(sentence, "info")
     return back_to_page(draft_id)
 
 
@@ -61,8 +65,10 @@ def decisions(draft_id: UUID, contact_id: str) -> Response | str:
     """Keep what shall happen to one contact, and show what that means for the others."""
     draft = draft_of_practice(draft_id)
     rivals = contacts.contested_ids(db.session, draft.place)
-    _decide(draft_id, contact_id)
+    replaced = _decide(draft_id, contact_id)
     if not htmx:
+        if replaced:
+            flash(replaced, "info")
         return back_to_page(draft_id)
     rivals ^= contacts.contested_ids(db.session, draft.place)
     wanted = [contact_id, *sorted(rivals & set(_shown()) - {contact_id})]
@@ -72,6 +78,7 @@ def decisions(draft_id: UUID, contact_id: str) -> Response | str:
         screen=_counts_screen(draft),
         rows=changed.values(),
         decided_row=changed[contact_id],
+        replaced=replaced,
         match_word=match_word,
         by_select=request.headers.get("HX-Trigger", "").endswith(CLIENT),
     )
@@ -107,12 +114,17 @@ def compare(draft_id: UUID, contact_id: str) -> Response | str:
     fields = contact_comparison.fields(db.session, draft.place, practice_id, contact_id, client_id)
     if fields is None:
         raise NotFound
+    candidate = _candidate(row, client_id)
+    is_chosen = candidate is None and row.can_tick
     return render_template(
         "contact_import/compare.html",
         row=row,
         fields=fields,
         client_id=client_id,
-        candidate=_candidate(row, client_id),
+        candidate=candidate,
+        chosen=contact_comparison.client(db.session, draft.place, practice_id, client_id)
+        if client_id is not None and is_chosen
+        else None,
         needle=needle,
         found=contact_comparison.clients_found(db.session, draft.place, practice_id, needle)
         if needle
@@ -191,26 +203,56 @@ def _tick(draft_id: UUID, contact_ids: list[str], *, selected: bool) -> None:
         )
 
 
-def _decide_all(draft_id: UUID, shown: list[str]) -> None:
-    """Keep the decisions of a whole page; only those that the person changed are written."""
+def _changed_ticks(shown: list[str], ticked: set[str]) -> list[str]:
+    """Return the rows whose tick the person changed.
+
+    A page as a whole also sends what was ticked when it was drawn: ticks that somebody else set or
+    took away since are left alone. A script sends what changed and nothing else.
+    """
+    if "page" not in request.form:
+        return shown
+    were = set(request.form.getlist("were"))
+    return [one for one in shown if (one in ticked) != (one in were)]
+
+
+def _decide_all(draft_id: UUID, shown: list[str]) -> list[str]:
+    """Keep the decisions of a whole page; only those that the person changed are written.
+
+    Returns a sentence for each that took the place of somebody else's.
+    """
+    replaced = []
     for contact_id in shown:
         action, client_id = _asked(contact_id)
         now = f"{action} {client_id}" if action == LINK else action
         if action and now != request.form.get(DECIDED + contact_id, ""):
-            _decide(draft_id, contact_id)
+            replaced.append(_decide(draft_id, contact_id))
+    return [sentence for sentence in replaced if sentence]
 
 
-def _decide(draft_id: UUID, contact_id: str) -> None:
+def _decide(draft_id: UUID, contact_id: str) -> str | None:
+    """Keep one decision; say so if somebody decided otherwise since the page was drawn."""
     action, client_id = _asked(contact_id)
     if not action:
         raise InvalidInput("Choose what to do with the contact.")
-    wiring.import_drafts().decide(
+    replaced = wiring.import_drafts().decide(
         current_practice_id(),
         current_user_id(),
         draft_id,
         contact_id,
         action,
         _uuid(client_id) if action == LINK else None,
+    )
+    if replaced is None:
+        return None
+    client = f" {replaced.client_id}" if replaced.client_id else ""
+    if f"{replaced.action}{client}" == request.form.get(DECIDED + contact_id):
+        return None
+    return import_sentences.replaced(
+        contact=replaced.contact_name,
+        by=replaced.decided_by,
+        at=hour_minute(replaced.decided_at, place_of_request(utcnow())),
+        action=replaced.action,
+        client=replaced.client_name,
     )
 
 

@@ -50,7 +50,10 @@ def start(draft_id: UUID) -> Response:
         refused = _keep_groups(draft_id)
         if refused is not None:
             return refused
-    run = wiring.xero_sync().start_draft_import(current_practice_id(), current_user_id(), draft_id)
+    service = wiring.xero_sync()
+    if not service.refresh_matches_if_stale(current_practice_id()):
+        poke("contact-sync", current_practice_id())
+    run = service.start_draft_import(current_practice_id(), current_user_id(), draft_id)
     poke("contact-import", run.practice_id)
     return see(url_for("sync_history.one", run_id=run.id))
 

@@ -21,7 +21,7 @@ from dashboard.rules.push_sentences import (
     offered_sentence,
     push_sentence,
 )
-from dashboard.views.filters import Place, day_time
+from dashboard.views.filters import Place, near_time
 from dashboard.views.frame import Frame
 
 FAST, USUAL, SLOW, HELD = "2s", "5s", "15s", "60s"
@@ -167,7 +167,7 @@ def _story(
 
 
 def _when(moment: datetime) -> str:
-    return day_time(moment, Place(flask_babel.get_timezone(), utcnow(), flask_babel.get_locale()))
+    return near_time(moment, Place(flask_babel.get_timezone(), utcnow(), flask_babel.get_locale()))
 
 
 def _with_action(row: DocumentRow, sentence: Sentence, in_xero: str) -> PushWords:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.bench.judge import JUDGINGS
+from tests.support.command_lines import run_named
 from tests.support.servers import PROJECT
 
 
@@ -26,6 +28,22 @@ def run(bench: str, *arguments: str) -> list[dict[str, str]]:
     runs = done.stdout.split("\n\n")
     found = (re.findall(r"^  (\S.*?) {2,}(\S.*)$", each, re.MULTILINE) for each in runs)
     return [dict(facts) for facts in found if facts]
+
+
+class TestAllOfThem:
+    def test_one_that_breaks_off_keeps_nobody_from_its_turn(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "some").mkdir()
+        (tmp_path / "some" / "breaks.py").write_text("raise RuntimeError('a bug')")
+        (tmp_path / "some" / "works.py").write_text("import sys; print('given', sys.argv[1:])")
+        monkeypatch.chdir(tmp_path)
+        assert run_named("some", ["breaks", "works"], ["--fast"]) == 1
+        said = capfd.readouterr()
+        assert "given ['--fast']" in said.out
+        assert re.search(r"breaks +FAILED.*\n +works +passed", said.out)
+        assert "a bug" in said.err
+        assert run_named("some", ["breaks", "works"], ["works"]) == 0
 
 
 class TestGovernor:

@@ -102,7 +102,7 @@ def running(folder: Path) -> Iterator[Installation]:
             folder, f"{origin}{INTEGRATION}/callback", "--app-name", "chase.md"
         ) as xero,
     ):
-        environment = _environment(folder, origin, xero, redis_url)
+        environment = settings_of(folder, origin, xero, redis_url)
         app = create_app(Settings.from_environment(environment))
         with app.app_context():
             flask_migrate.upgrade()
@@ -123,7 +123,8 @@ def running(folder: Path) -> Iterator[Installation]:
         app.extensions["redis_for_nudges"].close()
 
 
-def _environment(folder: Path, origin: str, xero: str, redis_url: str) -> dict[str, str]:
+def settings_of(folder: Path, origin: str, xero: str, redis_url: str) -> dict[str, str]:
+    """Return the environment of an installation that keeps everything in *folder*."""
     return {
         "DATABASE_URL": f"sqlite:///{folder / 'chase.sqlite3'}",
         "REDIS_URL": redis_url,

@@ -11,6 +11,7 @@ document.addEventListener("securitypolicyviolation", (event) => {
 """
 LOUD = ("error", "warning", "assert")
 GONE_AWAY = "net::ERR_ABORTED"
+UNANSWERED = ("htmx:", "Failed to load", "Response Status Error")
 
 
 class Watch:
@@ -39,6 +40,21 @@ class Watch:
             for trouble in self.troubles
             if not (trouble.startswith("404 GET") or "status of 404" in trouble)
         ]
+
+    def forget_page(self, answer: Response) -> None:
+        """Take away what belongs to a page that is about an error, and says so by its status."""
+        if answer.status >= 400:
+            loud = f"{answer.status} {answer.request.method} {answer.url}"
+            self.troubles = [
+                trouble
+                for trouble in self.troubles
+                if trouble != loud and f"status of {answer.status}" not in trouble
+            ]
+
+    def forget_unanswered(self) -> None:
+        """Take away what belongs to requests that got no answer, or one that asks to sign in."""
+        about = ("failed: ", "401 GET", *(f"console error: {word}" for word in UNANSWERED))
+        self.troubles = [trouble for trouble in self.troubles if not trouble.startswith(about)]
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in LOUD:

@@ -25,6 +25,12 @@ def _problems(**changes: str) -> list[str]:
 
 
 class TestSettings:
+    def test_a_gallery_is_for_development(self) -> None:
+        assert not Settings.from_environment(COMPLETE).gallery
+        assert Settings.from_environment({**COMPLETE, "GALLERY": "on"}).gallery
+        [problem] = _problems(GALLERY="on", PUBLIC_URL="https://practice.example")
+        assert problem.startswith("GALLERY is on")
+
     def test_a_complete_environment_is_enough(self) -> None:
         settings = Settings.from_environment(COMPLETE)
         assert settings.xero_login_url == "https://login.xero.com"
@@ -56,6 +62,7 @@ class TestSettings:
             ("XERO_API_URL", "https://api.xero.com/api.xro"),
             ("PUBLIC_URL", "http://127.0.0.1:8000"),
             ("PUBLIC_URL", "http://practice.example"),
+            ("GALLERY", "perhaps"),
             ("XERO_MINUTE_LIMIT", "0"),
             ("XERO_DAY_LIMIT", "many"),
             ("XERO_DAY_LIMIT", "²"),

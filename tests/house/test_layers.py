@@ -15,7 +15,7 @@ FLOORS = [
     ["wsgi"],
     ["dashboard.app"],
     ["dashboard.cli"],
-    ["dashboard.demo", "dashboard.doctor"],
+    ["dashboard.demo", "dashboard.doctor", "dashboard.gallery"],
     [
         "dashboard.views",
         "dashboard.demo_data",

@@ -122,16 +122,17 @@ class TestNoStacking:
     ) -> None:
         scheduler.tick()
         make_due(connection)
+        before = int(time.time())
         scheduler.tick()
         next_time = connection.zscore("rq:scheduler:scheduled_jobs", "xero-file-push")
         assert next_time is not None
-        assert 3 <= next_time - time.time() <= 5
+        assert before <= next_time - 5 <= time.time()
 
     def test_a_sweep_that_runs_is_not_queued_again(
         self, scheduler: SweepScheduler, queue: JsonQueue, connection: redis.Redis
     ) -> None:
         scheduler.tick()
-        self.take_all(queue, connection, seconds_ago=SWEEP_TIMEOUT_SECONDS - 2)
+        self.take_all(queue, connection, seconds_ago=SWEEP_TIMEOUT_SECONDS // 2)
         make_due(connection)
         scheduler.tick()
         assert queue.count == 0
@@ -261,5 +262,5 @@ class TestProcess:
         ):
             queue = JsonQueue(connection=connection)
             process.wait_until(lambda: sorted(queue.job_ids) == sorted(NAMES))
-            assert process.stop() < 10
+            process.stop()
             assert process.process.returncode == 0

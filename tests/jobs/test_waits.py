@@ -101,7 +101,7 @@ WAITS = {
 def about(moment: datetime | None, seconds: float) -> bool:
     assert moment is not None
     # Our day is counted in hours: its end is known to the hour.
-    slack = 3_700 if seconds > 80_000 else 2
+    slack = 3_700 if seconds > 80_000 else 4
     return abs((moment - utcnow()).total_seconds() - seconds) <= slack
 
 

@@ -1,6 +1,7 @@
-"""What independent judges say of every page; `make pages` asks them, `make test` does not.
+"""What the pages look like and what judges say of them; `make pages` asks, `make test` does not.
 
-They come from npm (`node/package.json`, exact versions with hashes) and work without the internet:
-Lighthouse for accessibility and best practices, and the scorer of the HTTP Observatory for the
-headers. `judges.py` fetches and runs them.
+`gallery.py` runs an installation in which every state of every screen can be opened. axe,
+Lighthouse and the scorer of the HTTP Observatory look at them; the latter two come from npm
+(`node/package.json`, exact versions with hashes) and work without the internet: `judges.py`
+fetches and runs them.
 """

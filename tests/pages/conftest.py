@@ -1,8 +1,20 @@
-"""The people and the running installation of the browser tests, for the judges too."""
+"""The people and the running installations that the judges look at."""
 
 from __future__ import annotations
 
-from tests.browser.conftest import chromium, installation, office
-from tests.browser.test_pages import addresses
+from collections.abc import Iterator
 
-__all__ = ["addresses", "chromium", "installation", "office"]
+import pytest
+
+from tests.browser.conftest import chromium
+from tests.pages import gallery as galleries
+from tests.pages.gallery import Gallery
+
+__all__ = ["chromium"]
+
+
+@pytest.fixture(scope="session")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gallery]:
+    """An installation in which every state of every screen can be opened."""
+    with galleries.running(tmp_path_factory.mktemp("gallery")) as found:
+        yield found

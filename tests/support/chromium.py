@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from tests.support import debian
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", "about:blank")
 START_SECONDS = 60
@@ -74,16 +76,7 @@ def _starts(path: str) -> bool:
 
 
 def _install_package() -> None:
-    apt = shutil.which("apt-get")
-    if apt is None or os.geteuid() != 0:
-        return
-    print("Installing Chromium from the distribution ...", flush=True)
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (
-        [apt, "update", "-qq"],
-        [apt, "install", "-y", "-qq", "--no-install-recommends", "chromium"],
-    ):
-        subprocess.run(command, env=quiet, capture_output=True, check=False)
+    debian.install("chromium")
 
 
 def _download() -> None:

@@ -277,14 +277,14 @@ def simulator(folder: Path, redirect_uri: str, *more: str) -> Iterator[str]:
 
 
 @contextmanager
-def web(environment: Mapping[str, str]) -> Iterator[str]:
+def web(environment: Mapping[str, str], workers: int = 2) -> Iterator[str]:
     """Yield the origin of the web server, run by gunicorn as in production.
 
     *environment* holds the settings; `PUBLIC_URL` in it names the port to listen on.
     """
     origin = environment["PUBLIC_URL"]
-    command = [sys.executable, "-m", "gunicorn", "wsgi:app", "--workers", "2", "--threads", "4"]
-    command += ["--no-control-socket", "--graceful-timeout", "5"]
+    command = [sys.executable, "-m", "gunicorn", "wsgi:app", "--threads", "4"]
+    command += ["--workers", str(workers), "--no-control-socket", "--graceful-timeout", "5"]
     command += ["--bind", f"127.0.0.1:{origin.rpartition(':')[2]}"]
     with running(command, environment) as server:
         server.wait_until(lambda: answers(f"{origin}/healthz"))

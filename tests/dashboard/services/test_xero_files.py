@@ -6,6 +6,7 @@ import threading
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -16,6 +17,7 @@ from dashboard.clock import utcnow
 from dashboard.config import Settings
 from dashboard.models import (
     Alert,
+    ClientDocument,
     ConnectionStatus,
     Practice,
     PushStatus,
@@ -31,6 +33,7 @@ from dashboard.services.push_sending import PushSending
 from dashboard.services.refusals import InvalidInput, NotFound
 from dashboard.simulator import World
 from dashboard.storage import DocumentStore
+from tests.conftest import ON_POSTGRESQL
 from tests.dashboard.services.filing import (
     PDF,
     Filing,
@@ -812,6 +815,58 @@ class TestWorkersThatDie:
         assert claims.hold_practice(filing.practice.id, "first") is not None
         assert claims.hold_practice(filing.practice.id, "second") is None
         assert filing.drain().filed == 0
+
+    @pytest.mark.skipif(not ON_POSTGRESQL, reason="SQLite has no clock of its own")
+    @pytest.mark.parametrize("off", [1, -1], ids=["ahead", "behind"])
+    def test_a_machine_with_a_wrong_clock_takes_nobody_elses_work(
+        self, filing: Filing, monkeypatch: pytest.MonkeyPatch, off: int
+    ) -> None:
+        document_id = filing.accepted(filing.client())
+        claims = PushClaims(session=filing.session, clock=filing.clock)
+        lease = claims.hold_practice(filing.practice.id, "another machine")
+        monkeypatch.setattr(wiring, "utcnow", lambda: utcnow() + timedelta(days=off))
+        assert wiring.xero_files().drain(filing.practice.id, 5).filed == 0
+        assert lease is not None
+        claims.release_practice(lease)
+        # And its own leases end when those of others do.
+        lease = PushClaims(
+            session=filing.session, clock=wiring.running_shared_clock()
+        ).hold_practice(filing.practice.id, "wrong clock")
+        assert filing.connection.push_lease_until is not None
+        left = filing.connection.push_lease_until - utcnow()
+        assert timedelta(0) < left <= LEASE + timedelta(seconds=1)
+        assert filing.push(document_id).status == PushStatus.PENDING
+
+
+class TestDocumentsThatAreDeleted:
+    def test_one_that_waits_in_line_holds_nobody_up(self, filing: Filing) -> None:
+        client = filing.client()
+        gone, stays = filing.accepted(client), filing.accepted(client)
+        _delete_document(filing, gone)
+        assert filing.drain().filed == 1
+        assert filing.is_filed_once(stays)
+
+    @pytest.mark.parametrize("step", range(1, 5))
+    def test_one_that_a_worker_has_in_hand_ends_its_work(self, filing: Filing, step: int) -> None:
+        client = filing.client()
+        gone, stays = filing.accepted(client), filing.accepted(client)
+        asked = iter(range(100))
+
+        def is_deleted_at_its_step() -> bool:
+            if next(asked) == step:
+                _delete_document(filing, gone)
+            return False
+
+        filing.stop = is_deleted_at_its_step
+        filing.drain()
+        filing.drain_until_settled()
+        assert filing.is_filed_once(stays)
+        assert [push.document_id for push in filing.pushes()] == [stays]
+
+
+def _delete_document(filing: Filing, document_id: UUID) -> None:
+    filing.session.execute(delete(ClientDocument).where(ClientDocument.id == document_id))
+    filing.session.commit()
 
 
 def _uploads(filing: Filing) -> list:  # type: ignore[type-arg]

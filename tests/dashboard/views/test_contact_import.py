@@ -10,7 +10,8 @@ from html import unescape
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, update
+from werkzeug.datastructures import MultiDict
 
 from dashboard import wiring
 from dashboard.clock import utcnow
@@ -30,6 +31,7 @@ from dashboard.models import (
     XeroConnection,
     XeroContact,
 )
+from dashboard.services.client_list import changing_clients
 from tests import factories
 from tests.support.browser import Browser
 
@@ -408,8 +410,12 @@ class TestCompare:
         text = unescape(browser.get(f"{address}?client_q=barrow").text)
         assert f"client={free.id}" in text
         assert "already linked to “Barrow Ltd”" in text
-        text = browser.get(f"{address}?client={free.id}").text
+        text = unescape(browser.get(f"{address}?client={taken.id}").text)
+        assert "Barrow Ltd is already linked to “Barrow Ltd”. Choose another client" in text
+        assert f'value="link {taken.id}"' not in text
+        text = unescape(browser.get(f"{address}?client={free.id}").text)
         assert f'value="link {free.id}"' in text
+        assert "Link to Barrow & Sons" in text
         one = new.xero_contact_id
         browser.post(f"{draft}/decisions/{one}", {f"decision-{one}": f"link {free.id}"})
         assert "Link to <bdi>Barrow & Sons</bdi>" in row(browser.get(f"{draft}?type=").text, new)
@@ -620,6 +626,73 @@ class TestDecisions:
         assert "Applied to 1. 1 was left as it was: an exact match is not" in text
 
 
+class TestTwoAtOnce:
+    """Priya and Tom have the same page open; Tom is first."""
+
+    @pytest.fixture
+    def tom(self, browser_of: Callable[[User], Browser], colleague: User) -> Browser:
+        return browser_of(colleague)
+
+    def form(self, page: str) -> MultiDict[str, str]:
+        """Return the page's own form as a browser without script would send it."""
+        found = re.search(r'<form method="post"[^>]* id="ticks".*?</form>', page, re.DOTALL)
+        assert found
+        fields: MultiDict[str, str] = MultiDict()
+        for tag in re.findall(r"<input [^>]*>", found[0]):
+            kind = dict(re.findall(r'(\w+)="([^"]*)"', tag))
+            if kind["type"] == "hidden" or " checked" in tag:
+                fields.add(kind["name"], unescape(kind["value"]))
+        fields.pop("csrf_token")
+        return fields
+
+    def test_the_second_keeps_what_the_first_did_and_reads_what_it_replaced(
+        self, browser: Browser, tom: Browser, exact: XeroContact, new: XeroContact
+    ) -> None:
+        draft = opened(browser)
+        form = self.form(browser.get(f"{draft}?type=").text)
+        toms = self.form(tom.get(f"{draft}?type=").text)
+        toms.add("ticked", exact.xero_contact_id)
+        toms[f"decision-{exact.xero_contact_id}"] = "create"
+        toms[f"decision-{new.xero_contact_id}"] = "skip"
+        tom.post(f"{draft}/ticks?type=", toms.to_dict(flat=False))
+        # Priya changes one decision and one tick; the rest of her page is what it was before Tom.
+        form.add("ticked", new.xero_contact_id)
+        form[f"decision-{exact.xero_contact_id}"] = "skip"
+        answer = browser.post(f"{draft}/ticks?type=", form.to_dict(flat=False))
+        page = browser.get(answer.headers["Location"]).text
+        assert ticked() == {exact.xero_contact_id, new.xero_contact_id}
+        assert is_chosen(page, exact) == is_chosen(page, new) == "skip"
+        told = re.findall(r"At \d\d:\d\d Tom had decided [^<]*", page)
+        assert told == [
+            f"At {told[0][3:8]} Tom had decided to create a new client of {exact.name}."
+            " Your decision has taken its place."
+        ]
+        assert "Decided by <bdi>Tom</bdi>" in row(page, new)
+        assert "Tom is also working on this import." in page
+
+    def test_with_script_it_stands_at_the_row_and_is_said_once(
+        self, browser: Browser, tom: Browser, new: XeroContact
+    ) -> None:
+        draft, name = opened(browser), f"decision-{new.xero_contact_id}"
+        address, drawn = f"{draft}/decisions/{new.xero_contact_id}?type=", f"decided-{name[9:]}"
+        tom.post(address, {name: "skip", drawn: "create"}, headers=SCRIPT)
+        form = {name: "create", drawn: "create"}
+        text = browser.post(address, form, headers=SCRIPT).text
+        sentence = f"Tom had decided to skip {new.name}. Your decision has taken its place."
+        assert text.count(sentence) == 2
+        assert re.search(rf'id="{drawn}" value="create" hx-swap-oob', text)
+        assert sentence not in browser.post(address, form, headers=SCRIPT).text
+
+    def test_nothing_is_said_of_a_decision_that_was_seen(
+        self, browser: Browser, tom: Browser, new: XeroContact
+    ) -> None:
+        draft, name = opened(browser), f"decision-{new.xero_contact_id}"
+        address, drawn = f"{draft}/decisions/{new.xero_contact_id}?type=", f"decided-{name[9:]}"
+        tom.post(address, {name: "skip"}, headers=SCRIPT)
+        text = browser.post(address, {name: "create", drawn: "skip"}, headers=SCRIPT).text
+        assert "had decided" not in text
+
+
 class TestReviewAndStart:
     def test_the_review_counts_what_will_happen(
         self,
@@ -731,6 +804,115 @@ class TestReadingPanel:
         one = new.xero_contact_id
         browser.post(f"{draft}/ticks", {"shown": one, "ticked": one}, headers=SCRIPT)
         assert ticked() == {one}
+
+
+class TestPartlyRead:
+    @pytest.fixture
+    def unread(self, connection: XeroConnection, new: XeroContact) -> XeroConnection:
+        """A connection of which a first reading kept some contacts."""
+        connection.last_sync_at = None
+        db.session.commit()
+        return connection
+
+    def read_until(self, connection: XeroConnection, **values: object) -> SyncRun:
+        progress = {"page": 4, "step": "read", "modified_since": None}
+        given = {"status": RunStatus.FAILED, "progress": progress, "done": 3_800, "total": 4_312}
+        return make_run(connection, **{**given, "error": "Xero stopped answering.", **values})
+
+    def test_what_was_read_can_be_imported_and_the_rest_read_later(
+        self, browser: Browser, unread: XeroConnection, new: XeroContact, practice: Practice
+    ) -> None:
+        self.read_until(unread)
+        draft = opened(browser)
+        text = browser.get(draft).text
+        assert "We could read 3,800 of about 4,312 contacts." in text
+        assert "You can import these and read the rest later. Xero stopped answering." in text
+        assert "Read the rest" in text
+        assert "Yarrow Stores" in row(text, new)
+        browser.post(f"{draft}/tick-matching?type=")
+        assert browser.post(f"{draft}/start").status_code == 303
+        assert wiring.xero_sync().import_contacts(practice.id).created == 1
+        text = browser.get(opened(browser)).text
+        assert "We could read 3,800 of about 4,312 contacts." in text
+        browser.post(f"{opened(browser)}/read")
+        assert "We could read" not in browser.get(opened(browser)).text
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {"status": RunStatus.FINISHED, "error": None},
+            {"status": RunStatus.RUNNING},
+            {
+                "progress": {
+                    "page": 2,
+                    "step": "read",
+                    "modified_since": "2026-11-22T10:00:00+00:00",
+                }
+            },
+            {"progress": {"page": 9, "step": "match", "modified_since": None}},
+            {"done": 0},
+        ],
+    )
+    def test_nothing_of_it_is_said_of_other_checks(
+        self, browser: Browser, connection: XeroConnection, values: dict[str, object]
+    ) -> None:
+        self.read_until(connection, **values)
+        assert "We could read" not in browser.get(opened(browser)).text
+
+    def test_nothing_is_imported_before_it_was_compared(
+        self, browser: Browser, connection: XeroConnection, new: XeroContact, practice: Practice
+    ) -> None:
+        draft = opened(browser)
+        browser.post(f"{draft}/tick-matching?type=")
+        # A page of contacts was written by a check that goes on.
+        run = make_run(connection)
+        connection.matched_at = None
+        db.session.commit()
+        assert "are being compared with your clients" in browser.get(draft).text
+        answer = browser.post(f"{draft}/start")
+        assert answer.status_code == 409
+        assert "your ticks and decisions are kept" in answer.text
+        # While it waits for Xero others have the time to compare.
+        run.status = RunStatus.WAITING_FOR_XERO
+        db.session.commit()
+        assert browser.post(f"{draft}/start").status_code == 303
+        assert wiring.xero_sync().import_contacts(practice.id).created == 1
+
+
+class TestOldDraft:
+    def test_after_a_month_it_is_as_it_was_left_and_goes_by_what_is_true_now(  # noqa: PLR0917
+        self,
+        browser: Browser,
+        practice: Practice,
+        connection: XeroConnection,
+        exact: XeroContact,
+        doubtful: XeroContact,
+        new: XeroContact,
+        rob: Client,
+    ) -> None:
+        draft = opened(browser)
+        decide = f"{draft}/decisions/{doubtful.xero_contact_id}"
+        name = f"decision-{doubtful.xero_contact_id}"
+        browser.post(decide, {name: "link", f"{name}-client": str(rob.id)}, headers=SCRIPT)
+        browser.post(f"{draft}/tick-matching?type=")
+        month_ago = utcnow() - timedelta(days=31)
+        for table in (DraftDecision, ImportDraft):
+            db.session.execute(update(table).values(created_at=month_ago, updated_at=month_ago))
+        connection.last_sync_at = month_ago
+        # Meanwhile one contact was archived in Xero, and the client of another is gone.
+        exact.contact_status = "ARCHIVED"
+        changing_clients(db.session, practice.id, utcnow)
+        db.session.delete(db.session.get_one(Client, rob.id))
+        db.session.commit()
+        assert opened(browser) == draft
+        text = browser.get(f"{draft}?type=").text
+        assert "This list is more than a day old." in text
+        assert "The contact is archived in Xero." in row(text, exact)
+        # Nobody is left whom the second may be.
+        assert is_chosen(text, doubtful) == is_chosen(text, new) == "create"
+        assert "<strong>2 selected</strong>" in text
+        assert browser.post(f"{draft}/start").status_code == 303
+        assert wiring.xero_sync().import_contacts(practice.id).created == 2
 
 
 class TestPeople:

@@ -195,9 +195,22 @@ def odd_server() -> Iterator[OddServer]:
 
 
 @pytest.fixture
+def odd_transport(governor: Governor, odd_server: OddServer) -> Iterator[Transport]:
+    """Return a transport to the odd server that takes no large body."""
+    with transport_to(odd_server, governor, seconds=20.0) as transport:
+        yield transport
+
+
+@pytest.fixture
 def quick_transport(governor: Governor, odd_server: OddServer) -> Iterator[Transport]:
     """Return a transport to the odd server that gives a call at most 0.6 seconds."""
-    adapter = DeadlineAdapter(total=0.6, connect=0.3, largest_body=100_000)
-    transport = Transport(governor, odd_server.url, adapter=adapter, total_seconds=0.6)
+    with transport_to(odd_server, governor, seconds=0.6) as transport:
+        yield transport
+
+
+@contextlib.contextmanager
+def transport_to(server: OddServer, governor: Governor, *, seconds: float) -> Iterator[Transport]:
+    adapter = DeadlineAdapter(total=seconds, connect=seconds / 2, largest_body=100_000)
+    transport = Transport(governor, server.url, adapter=adapter, total_seconds=seconds)
     yield transport
     transport.close()

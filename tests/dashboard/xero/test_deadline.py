@@ -13,6 +13,8 @@ import requests
 from dashboard.xero.deadline import DeadlineAdapter
 from dashboard.xero.errors import XeroNoAnswer
 
+# Many times what the tests below wait for, whatever else the machine does.
+LONG = 20.0
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -30,16 +32,16 @@ class TestTotalTime:
     def test_a_request_may_shorten_it(self, odd_server):
         odd_server.script(lambda _connection: None)
         began_at = time.monotonic()
-        with session_with(DeadlineAdapter(total=30)) as session, pytest.raises(XeroNoAnswer):
+        with session_with(DeadlineAdapter(total=2 * LONG)) as session, pytest.raises(XeroNoAnswer):
             session.get(odd_server.url, timeout=0.2)
-        assert time.monotonic() - began_at < 1.0
+        assert time.monotonic() - began_at < LONG
 
     def test_a_request_cannot_lengthen_it(self, odd_server):
         odd_server.script(lambda _connection: None)
         began_at = time.monotonic()
         with session_with(DeadlineAdapter(total=0.2)) as session, pytest.raises(XeroNoAnswer):
-            session.get(odd_server.url, timeout=30)
-        assert time.monotonic() - began_at < 1.0
+            session.get(odd_server.url, timeout=2 * LONG)
+        assert time.monotonic() - began_at < LONG
 
     def test_an_upload_that_is_not_taken_ends_too(self):
         # The server accepts and never reads, so the sending itself stands still.
@@ -49,7 +51,7 @@ class TestTotalTime:
             adapter = DeadlineAdapter(total=0.4)
             with session_with(adapter) as session, pytest.raises(XeroNoAnswer) as caught:
                 session.post(url, data=b"x" * 20_000_000)
-        assert time.monotonic() - began_at < 1.5
+        assert time.monotonic() - began_at < LONG
         assert caught.value.maybe_sent is True
 
     def test_the_time_to_connect_does_not_limit_the_sending(self, odd_server):

@@ -34,6 +34,8 @@ from dashboard.xero.transport import VERSION, Bearer, Exchange, Transport, XeroR
 API = "https://api.xero.test"
 TENANT = "fe79f7dd-b6d4-4a92-ba7b-538af6289c58"
 TOKEN = "token-that-must-not-show"
+# Many times what a test waits for, whatever else the machine does.
+LONG = 20.0
 
 
 def a_get(path: str = "/thing", **more) -> XeroRequest:
@@ -273,7 +275,8 @@ def resets(connection: socket.socket) -> None:
 def drips(start: bytes) -> Callable[[socket.socket], None]:
     def behave(connection: socket.socket) -> None:
         connection.sendall(start)
-        for _ in range(60):
+        # Until the other side hangs up.
+        while True:
             time.sleep(0.05)
             connection.sendall(b" ")
 
@@ -287,10 +290,10 @@ def stays_silent(_connection: socket.socket) -> None:
 class TestMisbehavingServer:
     """Real sockets: the time-outs, drops and halves that a mock cannot play."""
 
-    def test_one_connection_serves_many_calls(self, quick_transport: Transport, odd_server):
+    def test_one_connection_serves_many_calls(self, odd_transport: Transport, odd_server):
         odd_server.script(*[says(reply())] * 3)
         for _ in range(3):
-            quick_transport.send(a_get(), bearer())
+            odd_transport.send(a_get(), bearer())
         assert odd_server.connections == 1
 
     def test_gzip_is_unpacked_and_counted_packed(self, governor: Governor, odd_server):
@@ -320,7 +323,7 @@ class TestMisbehavingServer:
         began_at = time.monotonic()
         with pytest.raises(XeroNoAnswer) as caught:
             quick_transport.send(a_get(), bearer())
-        assert 0.5 < time.monotonic() - began_at < 1.5
+        assert 0.5 < time.monotonic() - began_at < LONG
         assert caught.value.maybe_sent is True
         assert len(odd_server.requests) == 1
 
@@ -336,56 +339,54 @@ class TestMisbehavingServer:
         ],
         ids=["closed", "reset", "half body", "half chunk", "not HTTP", "bad gzip"],
     )
-    def test_half_an_answer_is_no_answer(self, quick_transport: Transport, odd_server, behaviour):
+    def test_half_an_answer_is_no_answer(self, odd_transport: Transport, odd_server, behaviour):
         odd_server.script(behaviour)
         with pytest.raises(XeroNoAnswer) as caught:
-            quick_transport.send(a_post(), bearer())
+            odd_transport.send(a_post(), bearer())
         assert caught.value.maybe_sent is True
         assert len(odd_server.requests) == 1
 
     def test_a_body_without_an_end_is_not_read_to_its_end(
-        self, quick_transport: Transport, odd_server
+        self, odd_transport: Transport, odd_server
     ):
         odd_server.script(says(reply(b"x" * 200_000)))
         with pytest.raises(XeroUnavailable, match="larger"):
-            quick_transport.send(a_get(), bearer())
+            odd_transport.send(a_get(), bearer())
 
     def test_the_rest_of_a_broken_answer_is_not_the_next_one(
-        self, quick_transport: Transport, odd_server
+        self, odd_transport: Transport, odd_server
     ):
         odd_server.script(says(reply(b"x" * 200_000)), says(reply(b'{"fine": 1}')))
         with pytest.raises(XeroUnavailable):
-            quick_transport.send(a_get(), bearer())
-        assert quick_transport.send(a_get(), bearer()).body == b'{"fine": 1}'
+            odd_transport.send(a_get(), bearer())
+        assert odd_transport.send(a_get(), bearer()).body == b'{"fine": 1}'
         assert odd_server.connections == 2
 
     def test_a_get_survives_a_kept_alive_connection_that_was_dropped(
-        self, quick_transport: Transport, odd_server
+        self, odd_transport: Transport, odd_server
     ):
         odd_server.script(says(reply()), resets, says(reply(b"[1]")))
-        quick_transport.send(a_get(), bearer())
-        assert quick_transport.send(a_get(), bearer()).body == b"[1]"
+        odd_transport.send(a_get(), bearer())
+        assert odd_transport.send(a_get(), bearer()).body == b"[1]"
 
-    def test_a_post_is_never_repeated_by_itself(self, quick_transport: Transport, odd_server):
+    def test_a_post_is_never_repeated_by_itself(self, odd_transport: Transport, odd_server):
         odd_server.script(says(reply()), resets, says(reply()))
-        quick_transport.send(a_get(), bearer())
+        odd_transport.send(a_get(), bearer())
         with pytest.raises(XeroNoAnswer) as caught:
-            quick_transport.send(a_post(), bearer())
+            odd_transport.send(a_post(), bearer())
         assert caught.value.maybe_sent is True
         assert len(odd_server.requests) == 2
 
-    def test_a_get_on_a_new_connection_is_not_repeated(
-        self, quick_transport: Transport, odd_server
-    ):
+    def test_a_get_on_a_new_connection_is_not_repeated(self, odd_transport: Transport, odd_server):
         odd_server.script(resets, says(reply()))
         with pytest.raises(XeroNoAnswer):
-            quick_transport.send(a_get(), bearer())
+            odd_transport.send(a_get(), bearer())
         assert len(odd_server.requests) == 1
 
-    def test_a_redirect_is_not_followed(self, quick_transport: Transport, odd_server):
+    def test_a_redirect_is_not_followed(self, odd_transport: Transport, odd_server):
         odd_server.script(says(reply(b"", "302 Found", f"Location: {odd_server.url}/else")))
         with pytest.raises(XeroUnavailable, match="never follow"):
-            quick_transport.send(a_get(), bearer())
+            odd_transport.send(a_get(), bearer())
         assert len(odd_server.requests) == 1
 
 
@@ -418,10 +419,10 @@ class TestNeverSent:
 
 
 class TestSecrecy:
-    def test_no_error_leads_to_the_token(self, quick_transport: Transport, odd_server):
+    def test_no_error_leads_to_the_token(self, odd_transport: Transport, odd_server):
         odd_server.script(resets)
         with pytest.raises(XeroNoAnswer) as caught:
-            quick_transport.send(a_get(), bearer())
+            odd_transport.send(a_get(), bearer())
         error = caught.value
         told = "".join(traceback.format_exception(error)) + repr(vars(error))
         assert TOKEN not in told

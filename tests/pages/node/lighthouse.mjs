@@ -1,22 +1,21 @@
-// Asks Lighthouse about pages, all in one browser. Reads {cookie, flags, urls: [...]} and writes
-// [{url, accessibility, best_practices, failed}], scores from 0 to 100.
+// Asks Lighthouse about pages, all in one browser. Reads {flags, pages: [{url, cookie}]} and writes
+// [{url, reached, accessibility, best_practices, failed}], scores from 0 to 100.
 import { readFileSync } from "node:fs";
 import { launch } from "chrome-launcher";
 import lighthouse from "lighthouse";
 
-const { cookie, flags, urls } = JSON.parse(readFileSync(0, "utf8"));
+const { flags, pages } = JSON.parse(readFileSync(0, "utf8"));
 const chrome = await launch({ chromeFlags: ["--headless=new", ...flags], logLevel: "silent" });
 const options = {
   port: chrome.port,
   logLevel: "silent",
   onlyCategories: ["accessibility", "best-practices"],
-  extraHeaders: cookie ? { Cookie: cookie } : {},
   disableStorageReset: true,
 };
 const answers = [];
 try {
-  for (const url of urls) {
-    const { lhr } = await lighthouse(url, options);
+  for (const { url, cookie } of pages) {
+    const { lhr } = await lighthouse(url, { ...options, extraHeaders: cookie ? { Cookie: cookie } : {} });
     const score = (name) => Math.round(100 * (lhr.categories[name].score ?? 0));
     const asked = Object.values(lhr.categories).flatMap((category) => category.auditRefs);
     const failed = asked

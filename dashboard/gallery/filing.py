@@ -1,0 +1,392 @@
+"""Scenes of documents: the list, one document on its way, and adding one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dashboard.database import db
+from dashboard.gallery.office import HOUR, MINUTE, Filed, Office
+from dashboard.gallery.scenes import Outside, Press, Way, Who, scene
+from dashboard.gallery.settings import without_files
+from dashboard.models import (
+    Client,
+    ClientDocument,
+    DocumentStatus,
+    PushStatus,
+    ScanStatus,
+)
+from dashboard.rules.push_sentences import PushCause
+
+DOCUMENTS = "/documents"
+SENT = (
+    ("Accepted by Sam Okafor.", None),
+    ("Sending 248 kB to chase.md in Xero Files as Hartley_P60_2025-26.pdf.", 1),
+)
+FILED = (
+    *SENT,
+    ("Xero has the file, in the folder chase.md.", 1),
+    ("The file is on Hartley & Co Ltd.", None),
+)
+DOWN = ("Xero had a problem of its own.", 1)
+
+
+def page_of(document: ClientDocument) -> str:
+    """Return the page of a document."""
+    return f"{DOCUMENTS}/{document.id}"
+
+
+# -- the list -------------------------------------------------------------------------------------
+
+
+def every_word(at: Office) -> Client:
+    """Connect, with a document for each word of the list; return the linked client."""
+    client = at.linked_client()
+    stranger = at.add(Client(practice_id=at.id, name="Larkspur Studio", email=None))
+    at.received(client, "Mileage log", created_at=at.now - MINUTE)
+    at.document(client, "Letter", status=DocumentStatus.REJECTED)
+    at.file(client, "Accounts")
+    at.file(client, "Receipt", status=PushStatus.UPLOADING)
+    at.file(client, "Insurance", status=PushStatus.UPLOADED)
+    at.file(client, "Payslip", status=PushStatus.FAILED, cause="xero_down", retry_count=1)
+    retried = at.file(client, "Bank statement", status=PushStatus.FAILED, cause="xero_down")
+    retried.push.retry_count, retried.push.not_before = 1, at.now + 4 * MINUTE
+    at.file(
+        client, "P60", status=PushStatus.FAILED, cause="too_large", document={"size": 31_000_000}
+    )
+    at.file(client, "P45", status=PushStatus.UPLOADED, cause="contact_archived")
+    at.file(stranger, "Invoice")
+    at.file(client, "VAT return", status=PushStatus.ASSOCIATED)
+    at.tell_of_pushes()
+    return client
+
+
+@scene("Documents", "no documents")
+def none(at: Office) -> Way:
+    at.connect()
+    return DOCUMENTS
+
+
+@scene("Documents", "before connecting")
+def unconnected(at: Office) -> Way:
+    [client] = at.clients(1)
+    at.document(client)
+    at.received(client, "Receipt")
+    return DOCUMENTS
+
+
+@scene("Documents", "one in each state", stands_for_screen=True)
+def every_state(at: Office) -> Way:
+    every_word(at)
+    return DOCUMENTS
+
+
+@scene("Documents", "needing attention")
+def attention(at: Office) -> Way:
+    every_word(at)
+    return f"{DOCUMENTS}?tab=attention"
+
+
+@scene("Documents", "every cause of trouble")
+def every_cause(at: Office) -> Way:
+    client = at.linked_client()
+    for cause in PushCause:
+        at.file(client, cause.replace("_", " "), status=PushStatus.FAILED, cause=cause)
+    at.tell_of_pushes()
+    return f"{DOCUMENTS}?tab=attention"
+
+
+@scene("Documents", "on their way")
+def way(at: Office) -> Way:
+    every_word(at)
+    return f"{DOCUMENTS}?tab=way"
+
+
+@scene("Documents", "nothing needs attention")
+def no_attention(at: Office) -> Way:
+    at.file(at.linked_client(), status=PushStatus.ASSOCIATED)
+    return f"{DOCUMENTS}?tab=attention"
+
+
+@scene("Documents", "nothing in a tab")
+def empty_tab(at: Office) -> Way:
+    at.file(at.linked_client(), status=PushStatus.ASSOCIATED)
+    return f"{DOCUMENTS}?tab=on_hold"
+
+
+@scene("Documents", "nothing found")
+def nothing_found(at: Office) -> Way:
+    every_word(at)
+    return f"{DOCUMENTS}?q=nothing+of+this+name"
+
+
+@scene("Documents", "accepted before connecting")
+def offered(at: Office) -> Way:
+    client = at.linked_client()
+    for kind in ("P60", "Accounts"):
+        at.document(client, kind)
+    return DOCUMENTS
+
+
+@scene("Documents", "reconnect needed")
+def expired(at: Office) -> Way:
+    every_word(at)
+    at.truth.access_lost(at.connection.id, at.connection.token_version)
+    return DOCUMENTS
+
+
+@scene("Documents", "waiting for Xero")
+def waiting(at: Office) -> Way:
+    client = at.linked_client()
+    for kind in ("P60", "Accounts", "Receipt"):
+        at.file(client, kind)
+    at.truth.must_wait(at.connection.id, (25 * MINUTE).total_seconds(), "minute")
+    return DOCUMENTS
+
+
+@scene("Documents", "sending is off")
+def sending_off(at: Office) -> Way:
+    every_word(at)
+    at.connection.push_documents_to_xero = False
+    return DOCUMENTS
+
+
+@scene("Documents", "retry started for some")
+def retried(at: Office) -> Way:
+    client = at.linked_client()
+    good = at.file(client, status=PushStatus.FAILED, cause="xero_down", retry_count=3)
+    return Press(f"{DOCUMENTS}/retry", {"ticked": str(good.document.id)}, "Retry the document")
+
+
+@scene("Retry documents", "asked", stands_for_screen=True)
+def retry_asked(at: Office) -> Way:
+    client = at.linked_client()
+    stranger = at.add(Client(practice_id=at.id, name="Larkspur Studio", email=None))
+    for whose in (client, client, stranger):
+        kind = f"Paper of {whose.name}"
+        at.file(whose, kind, status=PushStatus.FAILED, cause=PushCause.XERO_DOWN, retry_count=3)
+    at.tell_of_pushes()
+    return f"{DOCUMENTS}/retry?cause={PushCause.XERO_DOWN}"
+
+
+@scene("Retry documents", "nothing left")
+def retry_nothing(at: Office) -> Way:
+    at.file(at.linked_client(), status=PushStatus.ASSOCIATED)
+    return f"{DOCUMENTS}/retry?cause={PushCause.XERO_DOWN}"
+
+
+@scene("Documents", "polls not answered", outside=Outside.SILENT)
+def silent(at: Office) -> Way:
+    every_word(at)
+    return DOCUMENTS
+
+
+# -- one document ---------------------------------------------------------------------------------
+
+
+def one(state: str, **more: Any) -> Callable[[Callable[[Office, Client], Filed]], Any]:
+    """Put a document of the linked client on the list of scenes."""
+
+    def listed(make: Callable[[Office, Client], Filed]) -> Any:
+        def made(at: Office) -> Way:
+            filed = make(at, at.linked_client())
+            at.tell_of_pushes()
+            return page_of(filed.document)
+
+        return scene("Document", state, **more)(made)
+
+    return listed
+
+
+@scene("Document", "received")
+def received(at: Office) -> Way:
+    return page_of(at.received(at.linked_client()))
+
+
+@scene("Document", "rejected")
+def rejected(at: Office) -> Way:
+    return page_of(at.document(at.linked_client(), status=DocumentStatus.REJECTED))
+
+
+@scene("Document", "accepted before connecting")
+def offered_one(at: Office) -> Way:
+    return page_of(at.document(at.linked_client()))
+
+
+@scene("Document", "not connected")
+def unconnected_one(at: Office) -> Way:
+    [client] = at.clients(1)
+    return page_of(at.document(client))
+
+
+@one("waiting")
+def waits(at: Office, client: Client) -> Filed:
+    for kind in ("Accounts", "Receipt", "Payslip"):
+        at.file(client, kind, document={"decided_at": at.now - HOUR})
+    return at.file(client, lines=SENT[:1])
+
+
+@one("waiting for the virus check")
+def unscanned(at: Office, client: Client) -> Filed:
+    return at.file(client, lines=SENT[:1], document={"scan_status": ScanStatus.PENDING})
+
+
+@one("waiting for Xero")
+def slowed_down(at: Office, client: Client) -> Filed:
+    at.truth.must_wait(at.connection.id, (25 * MINUTE).total_seconds(), "minute")
+    return at.file(client, lines=SENT[:1])
+
+
+@one("uploading")
+def uploading(at: Office, client: Client) -> Filed:
+    return at.file(client, status=PushStatus.UPLOADING, lines=SENT)
+
+
+@one("linking to the contact")
+def linking(at: Office, client: Client) -> Filed:
+    return at.file(client, status=PushStatus.UPLOADED, lines=FILED[:3])
+
+
+@one("filed", stands_for_screen=True)
+def filed(at: Office, client: Client) -> Filed:
+    return at.file(client, status=PushStatus.ASSOCIATED, lines=FILED)
+
+
+@one("looking whether it arrived")
+def looking(at: Office, client: Client) -> Filed:
+    return at.file(
+        client,
+        lines=SENT,
+        cause=PushCause.NO_ANSWER,
+        looks=1,
+        not_before=at.now + MINUTE / 2,
+        outcome_unknown=True,
+    )
+
+
+@one("trying again")
+def trying_again(at: Office, client: Client) -> Filed:
+    return at.file(
+        client,
+        status=PushStatus.FAILED,
+        cause=PushCause.XERO_DOWN,
+        retry_count=1,
+        not_before=at.now + 4 * MINUTE,
+        last_http_status=503,
+        lines=(*SENT, DOWN),
+    )
+
+
+@one("on hold")
+def on_hold(at: Office, client: Client) -> Filed:
+    at.truth.access_lost(at.connection.id, at.connection.token_version)
+    return at.file(client, lines=SENT[:1])
+
+
+@one("on hold, for staff", who=Who.STAFF)
+def on_hold_for_staff(at: Office, client: Client) -> Filed:
+    at.truth.access_lost(at.connection.id, at.connection.token_version)
+    return at.file(client, lines=SENT[:1])
+
+
+@scene("Document", "on hold for a permission")
+def not_allowed(at: Office) -> Way:
+    without_files(at)
+    waiting_one = db.session.query(ClientDocument).filter_by(
+        practice_id=at.id, document_type="Receipt"
+    )
+    return page_of(waiting_one.one())
+
+
+@one("sending is off")
+def off(at: Office, client: Client) -> Filed:
+    at.connection.push_documents_to_xero = False
+    return at.file(client, lines=SENT[:1])
+
+
+@one("in Xero, not on the contact")
+def not_on_contact(at: Office, client: Client) -> Filed:
+    return at.file(client, status=PushStatus.UPLOADED, cause=PushCause.REFUSED, lines=FILED[:3])
+
+
+@scene("Document", "no Xero contact")
+def no_contact(at: Office) -> Way:
+    at.connect()
+    [client] = at.clients(1)
+    return page_of(at.file(client, lines=SENT[:1]).document)
+
+
+@scene("Document", "polls not answered", outside=Outside.SILENT)
+def silent_one(at: Office) -> Way:
+    return page_of(at.file(at.linked_client(), lines=SENT[:1]).document)
+
+
+def refused(cause: PushCause, **more: Any) -> None:
+    """Put a document that needs attention for *cause* on the list of scenes."""
+
+    @one(f"needs attention: {cause.replace('_', ' ')}")
+    def attention_for(at: Office, client: Client) -> Filed:
+        technical = {"http_status": 400, "xero_said": "The file is not valid", "reference": "6f0c"}
+        return at.file(
+            client,
+            status=PushStatus.UPLOADED if cause in NEEDS_LINK else PushStatus.FAILED,
+            cause=cause,
+            technical_details=technical,
+            lines=SENT,
+            document=DOCUMENT_OF.get(cause),
+        )
+
+
+NEEDS_LINK = frozenset({PushCause.UNLINKED_IN_XERO})
+DOCUMENT_OF: dict[PushCause, dict[str, Any]] = {
+    PushCause.TOO_LARGE: {"size": 31_000_000},
+    PushCause.TYPE_NOT_ACCEPTED: {"file_name": "letter.msg", "extension": "msg"},
+    PushCause.INFECTED: {"scan_status": ScanStatus.INFECTED},
+}
+# The causes of which a page of their own tells; the others stand in the list.
+for each in (
+    PushCause.TOO_LARGE,
+    PushCause.TYPE_NOT_ACCEPTED,
+    PushCause.INFECTED,
+    PushCause.SCAN_MISSING,
+    PushCause.FOLDER_GONE,
+    PushCause.CONTACT_ARCHIVED,
+    PushCause.PERMISSION,
+    PushCause.XERO_DOWN,
+    PushCause.REFUSED,
+    PushCause.UNLINKED_IN_XERO,
+):
+    refused(each)
+
+
+# -- adding one -----------------------------------------------------------------------------------
+
+
+@scene("Add a document", "choose a client", stands_for_screen=True)
+def choose_client(at: Office) -> Way:
+    at.clients()
+    return f"{DOCUMENTS}/new"
+
+
+@scene("Add a document", "no clients yet")
+def no_clients(at: Office) -> Way:
+    return f"{DOCUMENTS}/new"
+
+
+@scene("Add a document", "no client found")
+def client_not_found(at: Office) -> Way:
+    at.clients()
+    return f"{DOCUMENTS}/new?q=nobody+of+this+name"
+
+
+@scene("Add a document", "for a client", stands_for_screen=True)
+def add(at: Office) -> Way:
+    [client] = at.clients(1)
+    return f"{DOCUMENTS}/new?client_id={client.id}"
+
+
+@scene("Add a document", "without a file", status=422)
+def add_without_file(at: Office) -> Way:
+    [client] = at.clients(1)
+    fields = {"client_id": str(client.id), "document_type": "P60", "tax_year": "2025-26"}
+    return Press(DOCUMENTS, fields, "Add document")
