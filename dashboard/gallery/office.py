@@ -120,6 +120,7 @@ class Office:
             "xero_tenant_id": self.tenant_id,
             "xero_org_name": ORGANISATION,
             "short_code": "!demo1",
+            "xero_connection_id": str(uuid5(NAMESPACE_URL, f"connection of {self.id}")),
             "connected_by_id": self.admin.id,
             "connected_at": now - 19 * DAY,
             "last_good_call_at": now - 2 * MINUTE,

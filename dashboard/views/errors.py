@@ -15,11 +15,12 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from dashboard.clock import utcnow
 from dashboard.database import db
-from dashboard.extensions import htmx
+from dashboard.extensions import htmx, limiter
 from dashboard.rules.waiting_sentences import wait_sentence
 from dashboard.services.refusals import InvalidInput, Refusal
-from dashboard.views.filters import duration
+from dashboard.views.filters import duration, plural
 from dashboard.views.guards import is_form_post, unauthorised, wants_json
 from dashboard.views.problems import problem
 from dashboard.xero import XeroError, XeroMustWait
@@ -36,6 +37,7 @@ SENTENCES = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "Sorry, there is a problem with the service.",
     HTTPStatus.SERVICE_UNAVAILABLE: "This is not available right now. Try again in a minute.",
 }
+CSRF = "csrf"
 SIGN_IN = "sign_in.sign_in"
 PAGES = frozenset({403, 404, 413, 429, 500, 503})
 
@@ -58,7 +60,9 @@ def answer(status: int, code: str, sentence: str, **more: object) -> Response:
     if htmx:
         body = render_template("errors/_refusal.html", sentence=sentence)
         return make_response(body, status)
-    page = f"errors/{status}.html" if status in PAGES else "errors/refusal.html"
+    # A form that is too old is nobody's fault and no admin can help: not the page of a 403.
+    has_page = status in PAGES and code != CSRF
+    page = f"errors/{status}.html" if has_page else "errors/refusal.html"
     body = render_template(page, sentence=sentence, reference=more.get("reference"), status=status)
     return make_response(body, status)
 
@@ -106,12 +110,12 @@ def _csrf(_error: CSRFError) -> Response:
     if wants_json():
         return answer(
             HTTPStatus.FORBIDDEN,
-            "csrf",
+            CSRF,
             "The form token is missing or too old. Send the page's csrf-token as X-CSRFToken.",
         )
     return answer(
         HTTPStatus.FORBIDDEN,
-        "csrf",
+        CSRF,
         "This page was open too long. Your ticks are saved. Reload the page and try again.",
     )
 
@@ -122,11 +126,23 @@ def _http(error: HTTPException) -> Response:
         return cast(Response, error.get_response())
     phrase = HTTPStatus(status).phrase
     sentence = SENTENCES.get(HTTPStatus(status), f"{phrase}.")
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        sentence = _too_many_tries() or sentence
     reply = answer(status, phrase.lower().replace(" ", "_"), sentence)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         # RFC 9110, 15.5.6: the answer has to name what the address takes.
         reply.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return reply
+
+
+def _too_many_tries() -> str | None:
+    limit = limiter.current_limit
+    if limit is None:
+        return None
+    # The library names the second after the window's end.
+    seconds = max(limit.reset_at - 1 - utcnow().timestamp(), 1)
+    minutes = math.ceil(seconds / 60)
+    return f"Too many tries. Try again in {plural(minutes, '{n} minute', '{n} minutes')}."
 
 
 def _redis(error: RedisError) -> Response:

@@ -104,24 +104,26 @@ def office(installation: Installation) -> Office:
     clients = person.ask("/api/clients", limit=500)["items"]
     client = next(each for each in clients if each["xero_contact_id"] and each["tags"])
     filed, failed, received = (
-        _document(person, client["id"], words) for words in ("P60", "Accounts", "Payslip")
+        add_document(person, client["id"], words) for words in ("P60", "Accounts", "Payslip")
     )
     person.send(f"/api/documents/{filed}/accept")
-    _wait_for_push(person, filed, "associated")
+    wait_for_push(person, filed, "associated")
     installation.arm("400-array", "POST", UPLOADS)
     person.send(f"/api/documents/{failed}/accept")
-    _wait_for_push(person, failed, "failed")
+    wait_for_push(person, failed, "failed")
     return Office(admin, person, run["id"], client["id"], filed, failed, received)
 
 
-def _document(person: JsonPerson, client_id: str, document_type: str) -> str:
+def add_document(person: JsonPerson, client_id: str, document_type: str) -> str:
+    """Upload a document of a client and return its id."""
     fields = {"client_id": client_id, "document_type": document_type, "tax_year": "2025-26"}
     file = ("scan.pdf", pdf(document_type), "application/pdf")
     document_id: str = person.send("/api/documents", data=fields, files={"file": file})["id"]
     return document_id
 
 
-def _wait_for_push(person: JsonPerson, document_id: str, status: str) -> None:
+def wait_for_push(person: JsonPerson, document_id: str, status: str) -> None:
+    """Wait until a document is there on its way to Xero."""
     person.wait_for(
         lambda: person.ask(f"/api/documents/{document_id}"),
         lambda said: said["push"]["status"] == status,

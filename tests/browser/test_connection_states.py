@@ -14,7 +14,7 @@ from dashboard.database import db
 from dashboard.models import Role, User
 from dashboard.secret import Secret
 from tests.browser import installation as installations
-from tests.browser.conftest import seat, sign_in
+from tests.browser.conftest import add_document, seat, sign_in, wait_for_push
 from tests.browser.installation import PASSWORD, Installation, Person
 from tests.browser.test_pages import look_over
 from tests.browser.test_polling import ASK_NOW
@@ -141,6 +141,9 @@ class TestConsent:
             )
             at.expect("Permission needed", "We need one more permission: Add files to Xero.")
             at.expect_banner("Permission needed. We need one more permission: Add files to Xero.")
+            permissions = at.page.get_by_role("region", name="What chase.md may do in Xero")
+            expect(permissions).to_contain_text("Read contacts and contact groups")
+            expect(permissions).to_contain_text(re.compile("Add files and folders.*not granted"))
             at.open()
             at.consent("Allow in Xero")
             main = at.page.get_by_role("main")
@@ -226,7 +229,7 @@ class TestWhileConnected:
 
 
 class TestTheEnd:
-    @pytest.mark.fact(41, 47)
+    @pytest.mark.fact(41, 47, 56)
     def test_expired_removed_and_left(self, chromium: Browser, installation: Installation) -> None:
         organisation = "Quayside Payroll Bureau Limited"
         admin = installation.new_practice("Ending", "edgar@ending.example")
@@ -234,6 +237,7 @@ class TestTheEnd:
         installation.connect(person, organisation)
         with desk(installation, chromium, admin, organisation) as at:
             at.check_until_connected()
+            self.import_one(person)
             elsewhere = at.page.context.new_page()
             elsewhere.goto(f"{installation.origin}/clients")
 
@@ -250,8 +254,16 @@ class TestTheEnd:
             elsewhere.evaluate(ASK_NOW)
             expect(elsewhere.locator("#frame-connection")).to_have_text("Reconnect needed")
             expect(elsewhere.locator("#banner")).to_contain_text("Reconnect needed.")
+            held_id = self.accept_one(person)
+            for path in ("/", "/clients", "/documents", f"/documents/{held_id}", "/sync-history"):
+                elsewhere.goto(f"{installation.origin}{path}")
+                expect(elsewhere.locator("#frame-connection")).to_have_text("Reconnect needed")
+                expect(elsewhere.get_by_text("Connected", exact=True)).to_have_count(0)
+            elsewhere.goto(f"{installation.origin}/documents")
+            expect(elsewhere.locator(f"#push-{held_id}")).to_have_text("On hold")
             elsewhere.close()
             at.consent("Reconnect to Xero")
+            wait_for_push(person, held_id, "associated")
             at.open()
             at.expect("Connected", organisation)
             at.expect_banner(None)
@@ -270,7 +282,6 @@ class TestTheEnd:
             at.expect("Connected", organisation)
             at.expect_banner(None)
 
-            self.import_one(person)
             self.leave(installation, at, answering=False)
             self.look_at_another(at, organisation)
             at.consent("Connect to Xero")
@@ -284,6 +295,12 @@ class TestTheEnd:
         decision = {"xero_contact_id": row["xero_contact_id"], "action": "create"}
         run = person.send(f"{installations.INTEGRATION}/import", {"decisions": [decision]})
         assert person.finished(run)["created"] == 1
+
+    def accept_one(self, person: JsonPerson) -> str:
+        [client] = person.ask("/api/clients")["items"]
+        document_id = add_document(person, client["id"], "P60")
+        person.send(f"/api/documents/{document_id}/accept")
+        return document_id
 
     def leave(self, installation: Installation, at: Desk, *, answering: bool) -> None:
         """Disconnect by the page, with or without an answer from Xero."""

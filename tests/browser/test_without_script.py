@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import seat, sign_in
+from tests.browser.conftest import UPLOADS, seat, sign_in
 from tests.browser.installation import Installation
 from tests.browser.papers import pdf
 from tests.browser.watch import Watch
@@ -29,7 +29,7 @@ def watched(chromium: Browser) -> Iterator[tuple[Page, Watch]]:
 
 
 class TestWithoutScript:
-    @pytest.mark.fact(45, 71)
+    @pytest.mark.fact(45, 54, 71)
     def test_connect_import_file_and_disconnect(
         self, installation: Installation, watched: tuple[Page, Watch]
     ) -> None:
@@ -44,7 +44,7 @@ class TestWithoutScript:
         self.add_a_client(page, contact["EmailAddress"])
         self.connect(page)
         self.import_some(page, contact["Name"])
-        self.file_a_document(page)
+        self.file_a_document(installation, page)
         self.disconnect(page)
         assert watch.troubles == []
 
@@ -83,7 +83,7 @@ class TestWithoutScript:
         refresh_until(page, lambda: "Finished" in page.locator("#run-progress").inner_text())
         expect(page.locator("#run-progress")).to_contain_text("1 linked")
 
-    def file_a_document(self, page: Page) -> None:
+    def file_a_document(self, installation: Installation, page: Page) -> None:
         self.go(page, "Documents")
         page.get_by_role("link", name="Add a document").first.click()
         page.get_by_role("link", name="Wilhelmina Quartz").click()
@@ -92,8 +92,16 @@ class TestWithoutScript:
             {"name": "october.pdf", "mimeType": "application/pdf", "buffer": pdf("October")}
         )
         page.get_by_role("button", name="Add document").click()
+        installation.arm("400-array", "POST", UPLOADS)
         page.get_by_role("button", name="Accept").click()
-        refresh_until(page, lambda: page.locator("#push-word").inner_text() == "Filed in Xero")
+        word, panel = page.locator("#push-word"), page.locator("#push")
+        refresh_until(page, lambda: word.inner_text() == "Needs attention")
+        expect(panel.locator(".panel-body > p").first).to_contain_text("Xero refused the file.")
+        page.get_by_role("button", name="Retry").click()
+        refresh_until(page, lambda: word.inner_text() == "Filed in Xero")
+        expect(panel.locator(".panel-body > p").first).not_to_contain_text("refused")
+        expect(page.locator("#banner > .banner")).to_have_count(0)
+        expect(panel.get_by_role("list", name="Timeline")).to_contain_text("Xero refused the file.")
 
     def disconnect(self, page: Page) -> None:
         self.go(page, "Xero")

@@ -61,9 +61,10 @@ class TestSigningIn:
     def test_guessing_ends_in_a_wait(self, visitor: FlaskClient, admin: User) -> None:
         browser = Browser(visitor)
         email = admin.email
-        statuses = [browser.sign_in(email, f"guess {n}").status_code for n in range(12)]
-        assert statuses[:10] == [401] * 10
-        assert statuses[-1] == 429
+        answers = [browser.sign_in(email, f"guess {n}") for n in range(12)]
+        assert [answer.status_code for answer in answers[:10]] == [401] * 10
+        assert answers[-1].status_code == 429
+        assert re.search(r"Try again in 1[45] minutes\.", answers[-1].text)
 
     def test_without_its_token_the_form_is_refused_in_words(
         self, visitor: FlaskClient, admin: User
@@ -71,6 +72,7 @@ class TestSigningIn:
         answer = visitor.post("/sign-in", data={"email": admin.email, "password": "x"})
         assert answer.status_code == 403
         assert "This page was open too long." in answer.text
+        assert "Ask your practice admin" not in answer.text
 
     @pytest.mark.parametrize(
         "target", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:x"]

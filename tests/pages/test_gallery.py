@@ -29,12 +29,7 @@ ONLY_VIOLATIONS = {"resultTypes": ["violations"]}
 ASK_NOW = "document.body.dispatchEvent(new CustomEvent('live:now'))"
 HEIGHT = 900
 PANELS = "**/panels/**"
-PICTURE: dict[str, Any] = {
-    "type": "jpeg",
-    "quality": 80,
-    "full_page": True,
-    "animations": "disabled",
-}
+PICTURE: dict[str, Any] = {"full_page": True, "animations": "disabled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,4 +147,4 @@ CAUSES: dict[Outside | None, tuple[Act, Act, re.Pattern[str]]] = {
 
 def picture(slug: str, width: int, scheme: str) -> Path:
     """Return where the picture of a state in one look belongs."""
-    return PICTURES / f"{width}-{scheme}" / f"{slug}.jpg"
+    return PICTURES / f"{width}-{scheme}" / f"{slug}.png"
