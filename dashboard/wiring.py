@@ -44,6 +44,7 @@ from dashboard.services.import_drafts import ImportDraftService
 from dashboard.services.key_checks import KeyChecks
 from dashboard.services.key_rotation import KeyRotation
 from dashboard.services.leaving import Leaving
+from dashboard.services.match_verdicts import MatchVerdicts
 from dashboard.services.organisation_comparison import OrganisationComparison
 from dashboard.services.own_tags import OwnTags
 from dashboard.services.practices import PracticeService
@@ -304,6 +305,11 @@ def key_rotation() -> KeyRotation:
 def import_drafts() -> ImportDraftService:
     """Return the service that keeps ticks and decisions."""
     return ImportDraftService(session=db.session, clock=utcnow)
+
+
+def match_verdicts() -> MatchVerdicts:
+    """Return the service that takes a person's word about a contact and a client."""
+    return MatchVerdicts(session=db.session, clock=utcnow)
 
 
 def clients() -> ClientService:

@@ -32,6 +32,7 @@ from jobs.timetable import SWEEP_TIMEOUT_SECONDS
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
+TICK_AFTER = 0.1
 LOCK_SECONDS = 3
 REDIS_SECONDS = 5.0
 LONGEST_BACK_OFF_SECONDS = 5.0
@@ -91,7 +92,7 @@ class SweepScheduler(Scheduler):  # type: ignore[misc]  # the library has no typ
             if failures:
                 logger.info("Redis answers again")
                 failures = 0
-            leaving.wait(_until_half_past(time.time()))
+            leaving.wait(_until_next_tick(time.time()))
 
     def enqueue_job(self, job: JsonJob) -> None:
         """Queue *job*, unless its last turn is not over yet; set its next time in any case."""
@@ -125,13 +126,13 @@ class SweepScheduler(Scheduler):  # type: ignore[misc]  # the library has no typ
         return utcnow() - job.started_at < timedelta(seconds=SWEEP_TIMEOUT_SECONDS)
 
 
-def _until_half_past(seconds: float) -> float:
-    """Return how long to wait at *seconds* for the middle of a second.
+def _until_next_tick(seconds: float) -> float:
+    """Return how long to wait at *seconds* for the next moment to tick, just after a whole second.
 
-    Turns come at whole seconds. Looked for between them, a tick that is a little early or late
-    never lets two seconds' turns go at once.
+    Turns come at whole seconds. A tick soon after each of them, by the clock and not by the length
+    of the tick before, never lets two seconds' turns go at once.
     """
-    return TICK_SECONDS - (seconds + TICK_SECONDS / 2) % TICK_SECONDS
+    return TICK_SECONDS - (seconds - TICK_AFTER) % TICK_SECONDS
 
 
 def run(app: Flask) -> None:

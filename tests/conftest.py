@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -33,6 +34,10 @@ from tests.support.databases import Databases
 from tests.support.pretend_xero import served
 from tests.support.servers import embedded_postgres, embedded_redis, new_database
 from tests.support.worked_out_once import WorkedOutOnce, builders_of_addresses
+
+# A busy machine is no defect: nothing may fail because one example took long.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 NO_XERO = "http://localhost:1"
 CALLBACK = "http://localhost:8000/api/integrations/xero/callback"

@@ -32,7 +32,8 @@ class XeroFilePush(Identified, Timestamped, Base):
     names the owner, so that a worker whose lease ran out cannot write any more. `outcome_unknown`
     says that a request may have reached Xero without an answer: the next step is then to look,
     never to send. `upload_key_number` moves on only after an answered error, because Xero would
-    replay a stored error for the old key.
+    replay a stored error for the old key. `folder_name` and `file_name` are the place that we took
+    for it; `moved_to_folder` is where it lies since somebody moved it in Xero.
     """
 
     __tablename__ = "xero_file_pushes"
@@ -45,7 +46,7 @@ class XeroFilePush(Identified, Timestamped, Base):
         Index(
             "xero_pushes_connection_document_idx", "xero_connection_id", "document_id", unique=True
         ),
-        Index("xero_pushes_due_idx", "xero_connection_id", "status", "not_before"),
+        Index("xero_pushes_line_idx", "xero_connection_id", "status", "created_at"),
         Index(
             "xero_pushes_name_idx",
             "xero_connection_id",
@@ -67,6 +68,7 @@ class XeroFilePush(Identified, Timestamped, Base):
     xero_association_object_id: Mapped[str | None] = mapped_column(Short)
     folder_name: Mapped[str | None] = mapped_column(Short)
     file_name: Mapped[str | None] = mapped_column(Short)
+    moved_to_folder: Mapped[str | None] = mapped_column(Short)
     content_sha256: Mapped[str] = mapped_column(String(64))
     size: Mapped[int] = mapped_column(BigInteger)
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, or_, select
 
 from dashboard.database import AnySession
-from dashboard.models import Client, XeroContact, XeroContactMapping
+from dashboard.models import Client, DraftDecision, XeroContact, XeroContactMapping
+from dashboard.models.contact_standing import IMPORTABLE
 from dashboard.queries.import_places import Place
 from dashboard.rules import field_comparison as compare
 from dashboard.rules.field_comparison import ComparedField, compared, only_in_xero
@@ -29,6 +30,15 @@ class FoundClient:
     taken_by: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another contact that points to the same client."""
+
+    xero_contact_id: str
+    name: str
+    email: str | None
+
+
 def fields(
     session: AnySession, place: Place, practice_id: UUID, contact_id: str, client_id: UUID | None
 ) -> list[ComparedField] | None:
@@ -37,20 +47,51 @@ def fields(
     Fields that both sides leave empty are left out. None for a contact that is not in the mirror or
     a client that is not the practice's; without a client its side stays empty.
     """
-    contact = session.execute(
-        select(XeroContact.__table__).where(
+    found = session.execute(
+        select(XeroContact, Client)
+        .outerjoin(Client, and_(Client.id == client_id, Client.practice_id == practice_id))
+        .where(
             XeroContact.xero_connection_id == place.connection_id,
             XeroContact.xero_contact_id == contact_id,
         )
+        .execution_options(populate_existing=True)
     ).first()
-    client = None
-    if client_id is not None:
-        client = session.scalar(
-            select(Client).where(Client.id == client_id, Client.practice_id == practice_id)
-        )
-    if contact is None or (client_id is not None and client is None):
+    if found is None or (client_id is not None and found.Client is None):
         return None
-    return [one for one in _fields(contact._mapping, client) if one.theirs or one.ours]
+    return [one for one in _fields(found.XeroContact, found.Client) if one.theirs or one.ours]
+
+
+def rivals(
+    session: AnySession, place: Place, contact_id: str, client_id: UUID
+) -> tuple[Rival, ...]:
+    """Return the other free contacts that would be linked to a client, or may be it, by name.
+
+    One query: those that somebody decided to link to it, and those that clash over it.
+    """
+    decided = select(DraftDecision.xero_contact_id).where(
+        DraftDecision.draft_id == place.draft_id,
+        DraftDecision.action == "link",
+        DraftDecision.client_id == client_id,
+    )
+    clashes = XeroContact.match.in_(["clash", "exact"]) & cast(
+        XeroContact.candidates, Text
+    ).contains(str(client_id))
+    found = session.execute(
+        select(XeroContact.xero_contact_id, XeroContact.name, XeroContact.email)
+        .where(
+            XeroContact.xero_connection_id == place.connection_id,
+            XeroContact.xero_contact_id != contact_id,
+            XeroContact.contact_status == IMPORTABLE,
+            clashes | XeroContact.xero_contact_id.in_(decided),
+            ~exists().where(
+                XeroContactMapping.xero_connection_id == XeroContact.xero_connection_id,
+                XeroContactMapping.xero_contact_id == XeroContact.xero_contact_id,
+            ),
+        )
+        .order_by(XeroContact.sort_name, XeroContact.id)
+        .limit(FOUND_AT_ONCE)
+    )
+    return tuple(Rival(*row) for row in found)
 
 
 def clients_found(
@@ -91,20 +132,20 @@ def _clients(
     )
 
 
-def _fields(contact: Mapping[Any, Any], client: Client | None) -> Iterable[ComparedField]:
-    numbers = [one["number"] for one in contact["phones"] if one["kind"] != FAX]
+def _fields(contact: XeroContact, client: Client | None) -> Iterable[ComparedField]:
+    numbers = [one["number"] for one in contact.phones if one["kind"] != FAX]
     for label, field, theirs, tidied in (
-        ("Name", "name", [contact["name"]], compare.name),
-        ("Email", "email", [contact["email"]], compare.email),
+        ("Name", "name", [contact.name], compare.name),
+        ("Email", "email", [contact.email], compare.email),
         ("Phone", "phone", numbers, compare.phone),
-        ("Company number", "company_number", [contact["company_number"]], compare.number),
-        ("Tax number", "tax_number", [contact["tax_number"]], compare.number),
+        ("Company number", "company_number", [contact.company_number], compare.number),
+        ("Tax number", "tax_number", [contact.tax_number], compare.number),
     ):
         yield compared(label, theirs, getattr(client, field) if client else None, tidied)
-    person = " ".join(part for part in (contact["first_name"], contact["last_name"]) if part)
+    person = " ".join(part for part in (contact.first_name, contact.last_name) if part)
     yield only_in_xero("Contact person", person)
-    yield only_in_xero("Address", *(_address(one) for one in contact["addresses"]))
-    yield only_in_xero("Groups", ", ".join(group["name"] for group in contact["groups"]))
+    yield only_in_xero("Address", *(_address(one) for one in contact.addresses))
+    yield only_in_xero("Groups", ", ".join(group["name"] for group in contact.groups))
 
 
 def _address(address: Mapping[str, Any]) -> str:

@@ -68,9 +68,9 @@ EVENTS_SHOWN = 200
 class PushRow:
     """One push as stored. `next_attempt_at` is when it goes on by itself, None if nothing waits.
 
-    `error` is a sentence, `cause` a code of `rules.push_sentences.PushCause` or None.
-    `read_back_at` is when Xero last showed the file. `is_looking`: a request got no answer, so we
-    look in Xero before anything is sent again.
+    `folder_name` is where the file lies or will lie, `error` a sentence, `cause` a code of
+    `rules.push_sentences.PushCause` or None. `read_back_at` is when Xero last showed the file.
+    `is_looking`: a request got no answer, so we look in Xero before anything is sent again.
     """
 
     id: UUID
@@ -401,7 +401,7 @@ def one(
         waits_until=seen.waits_until,
         contact_id=row.contact_id,
         contact_name=row.contact_name,
-        folder_path=(push.folder_name or "") if push else "",
+        folder_path=(document.push.folder_name or "") if document.push else "",
         ahead=_ahead(session, seen, push),
         content_sha256=stored.content_sha256,
         technical=dict(push.technical_details or {}) if push else {},
@@ -589,7 +589,7 @@ def _push(push: XeroFilePush, next_attempt_at: datetime | None) -> PushRow:
         retry_count=push.retry_count,
         xero_file_id=push.xero_file_id,
         xero_folder_id=push.xero_folder_id,
-        folder_name=push.folder_name,
+        folder_name=push.moved_to_folder or push.folder_name,
         file_name=push.file_name,
         next_attempt_at=next_attempt_at,
         pushed_at=push.pushed_at,
@@ -601,19 +601,17 @@ def _push(push: XeroFilePush, next_attempt_at: datetime | None) -> PushRow:
 def _ahead(session: AnySession, seen: Shown, push: XeroFilePush | None) -> int:
     if push is None or push.status != PushStatus.PENDING:
         return 0
-    mine = select(ClientDocument.decided_at).where(ClientDocument.id == push.document_id)
     return (
         session.scalar(
             select(func.count())
             .select_from(XeroFilePush)
-            .join(ClientDocument, ClientDocument.id == XeroFilePush.document_id)
             .where(
                 XeroFilePush.xero_connection_id == seen.id,
                 or_(
                     XeroFilePush.status.in_([PushStatus.PENDING, PushStatus.UPLOADING]),
                     and_(XeroFilePush.status == PushStatus.UPLOADED, XeroFilePush.cause.is_(None)),
                 ),
-                ClientDocument.decided_at < mine.scalar_subquery(),
+                XeroFilePush.created_at < push.created_at,
             )
         )
         or 0

@@ -11,7 +11,16 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, and_, func, select, tuple_
 
 from dashboard.database import AnySession
-from dashboard.models import Client, RunKind, RunStatus, SyncRun, SyncRunItem, User, XeroConnection
+from dashboard.models import (
+    Client,
+    ItemOutcome,
+    RunKind,
+    RunStatus,
+    SyncRun,
+    SyncRunItem,
+    User,
+    XeroConnection,
+)
 from dashboard.queries.keyset import Cursor, after_number, before_moment
 from dashboard.queries.stamps import runs_stamp
 
@@ -128,6 +137,16 @@ class ItemRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientItem:
+    """What a run did to a client: the item, and which run it was."""
+
+    item: ItemRow
+    run_id: UUID
+    kind: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ItemPage:
     """Items of a run in their order, with how many there are of each outcome."""
 
@@ -240,6 +259,29 @@ def items(
     return ItemPage(rows, {"number": rows[-1].id} if len(found) > limit else None)
 
 
+def items_of_client(
+    session: AnySession, practice_id: UUID, client_id: UUID, *, limit: int
+) -> tuple[ClientItem, ...]:
+    """Return what runs did to a client, the newest first; one query."""
+    found = session.execute(
+        select(SyncRunItem, Client.name, SyncRun.kind, SyncRun.created_at)
+        .join(SyncRun, SyncRun.id == SyncRunItem.run_id)
+        .join(Client, Client.id == SyncRunItem.client_id)
+        .where(
+            SyncRunItem.practice_id == practice_id,
+            SyncRunItem.client_id == client_id,
+            SyncRunItem.outcome != ItemOutcome.WAITING,
+        )
+        .order_by(SyncRun.created_at.desc(), SyncRunItem.id.desc())
+        .limit(limit)
+    ).all()
+    items = _item_rows((row[0], row[1]) for row in found)
+    return tuple(
+        ClientItem(item, row[0].run_id, row[2].value, row[3])
+        for item, row in zip(items, found, strict=True)
+    )
+
+
 def outcomes(session: AnySession, practice_id: UUID, run_id: UUID) -> dict[str, int]:
     """Return how many items of a run have each outcome; outcomes without an item are missing."""
     found = session.execute(
@@ -326,7 +368,7 @@ def run_row(row: SyncRun, started_by_name: str | None, organisation_name: str | 
     )
 
 
-def _item_rows(found: Iterable[AnyRow]) -> Iterable[ItemRow]:
+def _item_rows(found: Iterable[Any]) -> Iterable[ItemRow]:
     for item, client_name in found:
         yield ItemRow(
             id=item.id,

@@ -83,10 +83,17 @@ def overruled_sentence(overruled: Sequence[str]) -> str:
 
 def would_sentences(changes: FieldChanges) -> list[str]:
     """Return what would become of each field that follows Xero, one sentence for each."""
-    return [
-        f"The {FIELD_NAMES[name]} {before or 'that is empty'} would become {after or 'empty'}."
-        for name, (before, after) in changes.taken.items()
-    ]
+    return [_would(FIELD_NAMES[name], *change) for name, change in changes.taken.items()]
+
+
+def _would(field: str, before: str | None, after: str | None) -> str:
+    if before is None:
+        return f"The {field}, empty now, would become {after}."
+    return (
+        f"The {field} {before} would become {after}."
+        if after
+        else f"The {field} {before} would go."
+    )
 
 
 def _listed(fields: Sequence[str]) -> str:

@@ -55,7 +55,7 @@ _MOST_ALIKE = 4
 _NEAR_TOTAL = 1.5
 _WORTH_KEEPING = -3.0
 # Two records of one list are the same body less often than a contact is a client.
-_WITHIN_PRIOR = -log(4.0)
+_WITHIN_PRIOR = -log(5.0)
 
 _ALREADY_LINKED = Reason("Already linked to another Xero contact", "against", -1.0)
 

@@ -161,7 +161,7 @@ class FileCheck:
         now, lines, values = self._clock(), [], dict[str, Any]()
         if file.folder_id is not None and file.folder_id != filed.folder_id:
             place = names.get(file.folder_id, "another folder")
-            values["xero_folder_id"] = file.folder_id
+            values |= {"xero_folder_id": file.folder_id, "moved_to_folder": place}
             lines.append(push_timeline.moved(place))
         elif filed.read_back_at is None:
             lines.append(push_timeline.read_back(filed.folder_name or ""))

@@ -19,18 +19,14 @@ from dashboard.models import (
     Client,
     DraftDecision,
     ImportDraft,
-    MatchDecision,
     User,
-    Verdict,
-    XeroConnection,
     XeroContact,
     XeroContactMapping,
 )
 from dashboard.models.contact_standing import Standing, fits, standing
 from dashboard.rules import import_sentences
 from dashboard.rules.preview_filter import PreviewFilter
-from dashboard.services.client_list import current_connection
-from dashboard.services.refusals import Conflict, InvalidInput, NotConnected, NotFound
+from dashboard.services.refusals import Conflict, InvalidInput, NotFound
 
 MOST_AT_ONCE = 1_000
 
@@ -214,45 +210,6 @@ class ImportDraftService:
         self._session.commit()
         return Applied(len(applied), (ticked or 0) - len(applied))
 
-    def not_a_match(
-        self, practice_id: UUID, user_id: UUID | None, contact_id: str, client_id: UUID
-    ) -> None:
-        """Remember for good that this contact is not that client, and stop suggesting it.
-
-        Raises `NotConnected`, and `NotFound` for a contact or client that is not the practice's.
-        """
-        connection = current_connection(self._session, practice_id)
-        if connection is None:
-            raise NotConnected
-        connection_id = connection.id
-        self._client_name(practice_id, client_id)
-        contact = self._session.execute(
-            select(XeroContact.id, XeroContact.match, XeroContact.candidates).where(
-                XeroContact.xero_connection_id == connection_id,
-                XeroContact.xero_contact_id == contact_id,
-            )
-        ).first()
-        if contact is None:
-            raise NotFound
-        self._remember_refusal(practice_id, user_id, connection_id, contact_id, client_id)
-        self._drop_candidate(connection_id, contact, client_id)
-        self._session.execute(
-            update(DraftDecision)
-            .where(
-                DraftDecision.draft_id.in_(
-                    select(ImportDraft.id).where(
-                        ImportDraft.xero_connection_id == connection_id,
-                        ImportDraft.run_id.is_(None),
-                    )
-                ),
-                DraftDecision.xero_contact_id == contact_id,
-                DraftDecision.client_id == client_id,
-            )
-            .values(action=None, client_id=None, updated_at=self._clock())
-            .execution_options(synchronize_session=False)
-        )
-        self._session.commit()
-
     # -- inside -------------------------------------------------------------------------------
 
     def _open(self, practice_id: UUID, draft_id: UUID) -> ImportDraft:
@@ -395,59 +352,6 @@ class ImportDraftService:
         if name is None:
             raise NotFound
         return name
-
-    def _remember_refusal(
-        self,
-        practice_id: UUID,
-        user_id: UUID | None,
-        connection_id: UUID,
-        contact_id: str,
-        client_id: UUID,
-    ) -> None:
-        said = {
-            "verdict": Verdict.NOT_A_MATCH,
-            "decided_by_id": user_id,
-            "decided_at": self._clock(),
-        }
-        self._session.execute(
-            insert_for(self._session)(MatchDecision)
-            .values(
-                id=uuid4(),
-                practice_id=practice_id,
-                xero_connection_id=connection_id,
-                xero_contact_id=contact_id,
-                client_id=client_id,
-                **said,
-            )
-            .on_conflict_do_update(
-                index_elements=[
-                    MatchDecision.xero_connection_id,
-                    MatchDecision.xero_contact_id,
-                    MatchDecision.client_id,
-                ],
-                set_=said,
-            )
-        )
-
-    def _drop_candidate(self, connection_id: UUID, contact: Any, client_id: UUID) -> None:
-        """Show the answer at once; where other contacts are concerned too, have all compared."""
-        left = [one for one in contact.candidates if UUID(one["client_id"]) != client_id]
-        if len(left) == len(contact.candidates):
-            return
-        word = contact.match if len(left) > 1 and contact.match == "clash" else "possible"
-        self._session.execute(
-            update(XeroContact)
-            .where(XeroContact.id == contact.id)
-            .values(candidates=left, match=word if left else "new")
-            .execution_options(synchronize_session=False)
-        )
-        if contact.match == "clash":
-            self._session.execute(
-                update(XeroConnection)
-                .where(XeroConnection.id == connection_id)
-                .values(matched_at=None)
-                .execution_options(synchronize_session=False)
-            )
 
 
 def open_draft(

@@ -28,7 +28,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import aliased
 
 from dashboard.database import AnySession
 from dashboard.models import (
@@ -203,13 +202,13 @@ class PushClaims:
         self._session.commit()
 
     def claim_next(self, lease: Lease, document_id: UUID | None = None) -> Push | None:
-        """Return the next push in the order of acceptance, claimed, or None if none is due.
+        """Return the next push in the order of their promises, claimed, or None if none is due.
 
         Raises `LeaseLost` when the practice is not ours any more.
         """
         now = self._clock()
         self._renew_practice(lease, now)
-        found = self._session.execute(self._next(lease, now, document_id)).one_or_none()
+        found = self._next(lease, now, document_id)
         if found is None:
             self._session.commit()
             return None
@@ -345,36 +344,23 @@ class PushClaims:
             self._session.rollback()
             raise LeaseLost
 
-    def _next(self, lease: Lease, now: datetime, document_id: UUID | None) -> Any:
-        waiting = aliased(XeroFilePush)
-        chosen = (
-            select(waiting.id, waiting.lease_owner)
-            .join(ClientDocument, ClientDocument.id == waiting.document_id)
-            .join(
-                XeroContactMapping,
-                and_(
-                    XeroContactMapping.client_id == ClientDocument.client_id,
-                    XeroContactMapping.xero_connection_id == lease.connection_id,
-                ),
-            )
-            .outerjoin(XeroContact, _mirrors_mapping())
-            .where(
-                waiting.xero_connection_id == lease.connection_id,
-                ClientDocument.status == DocumentStatus.ACCEPTED,
-                func.coalesce(XeroContact.contact_status, ACTIVE) == ACTIVE,
-                or_(
-                    waiting.status.in_([PushStatus.PENDING, PushStatus.UPLOADING]),
-                    and_(waiting.status == PushStatus.UPLOADED, waiting.cause.is_(None)),
-                ),
-                or_(waiting.not_before.is_(None), waiting.not_before <= now),
-                _is_free(waiting, now),
-            )
-            .order_by(ClientDocument.decided_at, ClientDocument.created_at, ClientDocument.id)
-            .limit(1)
-        )
-        if document_id is not None:
-            chosen = chosen.where(waiting.document_id == document_id)
-        return chosen
+    def _next(
+        self, lease: Lease, now: datetime, document_id: UUID | None
+    ) -> tuple[UUID, str | None] | None:
+        """Return the first in line and who died over it.
+
+        Each state has a line of its own, read from its beginning by the index: fifty thousand that
+        wait cost no more than fifty.
+        """
+        firsts = [
+            first
+            for state in _UNFINISHED
+            if (first := self._session.execute(_first(lease, now, state, document_id)).first())
+        ]
+        if not firsts:
+            return None
+        push_id, owner, *_ = min(firsts, key=lambda first: first[2:])
+        return push_id, owner
 
     def _lease_end(self) -> datetime:
         return self._clock() + LEASE
@@ -396,6 +382,50 @@ def add_lines(
                 details=line.details or None,
             )
         )
+
+
+_UNFINISHED = (
+    XeroFilePush.status == PushStatus.UPLOADING,
+    # "Uploaded" with a cause waits for a person.
+    and_(XeroFilePush.status == PushStatus.UPLOADED, XeroFilePush.cause.is_(None)),
+    XeroFilePush.status == PushStatus.PENDING,
+)
+
+
+def _first(
+    lease: Lease, now: datetime, state: ColumnElement[bool], document_id: UUID | None
+) -> Any:
+    chosen = (
+        select(
+            XeroFilePush.id,
+            XeroFilePush.lease_owner,
+            XeroFilePush.created_at,
+            ClientDocument.decided_at,
+            XeroFilePush.document_id,
+        )
+        .join(ClientDocument, ClientDocument.id == XeroFilePush.document_id)
+        .join(
+            XeroContactMapping,
+            and_(
+                XeroContactMapping.client_id == ClientDocument.client_id,
+                XeroContactMapping.xero_connection_id == lease.connection_id,
+            ),
+        )
+        .outerjoin(XeroContact, _mirrors_mapping())
+        .where(
+            XeroFilePush.xero_connection_id == lease.connection_id,
+            state,
+            ClientDocument.status == DocumentStatus.ACCEPTED,
+            func.coalesce(XeroContact.contact_status, ACTIVE) == ACTIVE,
+            or_(XeroFilePush.not_before.is_(None), XeroFilePush.not_before <= now),
+            _is_free(XeroFilePush, now),
+        )
+        .order_by(XeroFilePush.created_at, ClientDocument.decided_at, XeroFilePush.document_id)
+        .limit(1)
+    )
+    if document_id is not None:
+        chosen = chosen.where(XeroFilePush.document_id == document_id)
+    return chosen
 
 
 def _is_free(push: Any, now: datetime) -> ColumnElement[bool]:

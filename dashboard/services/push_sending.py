@@ -169,6 +169,7 @@ class PushSending:
             status=PushStatus.UPLOADED,
             xero_file_id=file.file_id,
             xero_folder_id=file.folder_id or push.xero_folder_id,
+            moved_to_folder=None,
             outcome_unknown=False,
             looks=0,
             cause=None,

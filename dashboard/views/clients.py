@@ -21,7 +21,7 @@ from flask import (
 from dashboard import wiring
 from dashboard.clock import utcnow
 from dashboard.database import db
-from dashboard.queries import clients, contacts, documents
+from dashboard.queries import clients, contacts, documents, sync_runs
 from dashboard.queries.clients import ClientDetail, Difference, LinkedContact, PlainClient
 from dashboard.queries.contacts import PreviewRow
 from dashboard.queries.document_states import Shown, shown_by
@@ -32,6 +32,8 @@ from dashboard.views import frame
 from dashboard.views.contacts_api import readable_cursor
 from dashboard.views.guards import current_practice_id, current_user_id, sign_in_required
 from dashboard.views.paging import encode_cursor, page_args
+from dashboard.views.run_view import KINDS, changes_of
+from dashboard.views.sync_history import OUTCOMES
 from jobs.queue import poke
 
 pages = Blueprint("clients", __name__, url_prefix="/clients")
@@ -50,6 +52,7 @@ FIELD_WORDS = {
 }
 DOCUMENTS_SHOWN = 10
 CHOICES_SHOWN = 20
+HISTORY_SHOWN = 10
 
 
 @pages.get("")
@@ -265,6 +268,12 @@ def _page_of(client_id: UUID, *, typed_tag: str = "", tag_error: str | None = No
         documents=found.rows,
         link_word=_link_word(detail.client.contact),
         has_more_documents=found.next_cursor is not None,
+        history=sync_runs.items_of_client(
+            db.session, current_practice_id(), client_id, limit=HISTORY_SHOWN
+        ),
+        changes_of=changes_of,
+        outcomes=OUTCOMES,
+        kinds=KINDS,
         is_connected=shown.is_current,
         differences=[(one.field, *_difference(one), one.is_kept) for one in detail.differences],
         field_names=FIELD_NAMES,

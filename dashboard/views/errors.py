@@ -37,8 +37,8 @@ SENTENCES = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "Sorry, there is a problem with the service.",
     HTTPStatus.SERVICE_UNAVAILABLE: "This is not available right now. Try again in a minute.",
 }
-SIGN_IN = "sign_in.sign_in"
 CSRF = "csrf"
+SIGN_IN = "sign_in.sign_in"
 PAGES = frozenset({403, 404, 413, 429, 500, 503})
 
 

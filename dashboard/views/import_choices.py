@@ -32,6 +32,7 @@ DECISION = "decision-"
 CLIENT = "-client"
 DECIDED = "decided-"
 LINK = "link"
+CLASH = "clash"
 LEFT = ("{n} was left as it was:", "{n} were left as they were:")
 WHY_LEFT = {
     "suggestion": "what is doubtful has no suggestion.",
@@ -90,7 +91,7 @@ def not_a_match(draft_id: UUID) -> Response:
     """Remember that a contact is not the client that was suggested."""
     draft_of_practice(draft_id)
     contact_id, _, client_id = request.form.get("pair", "").partition(" ")
-    wiring.import_drafts().not_a_match(
+    wiring.match_verdicts().not_a_match(
         current_practice_id(), current_user_id(), contact_id, _uuid(client_id)
     )
     flash("This pair is not suggested again.", "success")
@@ -121,6 +122,9 @@ def compare(draft_id: UUID, contact_id: str) -> Response | str:
         row=row,
         fields=fields,
         client_id=client_id,
+        rivals=contact_comparison.rivals(db.session, draft.place, contact_id, client_id)
+        if client_id and row.match == CLASH
+        else (),
         candidate=candidate,
         chosen=contact_comparison.client(db.session, draft.place, practice_id, client_id)
         if client_id is not None and is_chosen

@@ -3,7 +3,7 @@
 What is simulated is time, Xero and the workers; the decisions are the product's: the two Lua
 scripts in a real Redis, the practices' phases, the timetable's sweeps and how far they look ahead,
 the scheduler's ticks, the queue's order and the turns. Sweeps every five seconds set a poke for
-each turn that comes soon; a tick in the middle of each second gives those whose moment has come.
+each turn that comes soon; a tick in each second gives those whose moment has come.
 Some pokes are lost, and some callers killed: the sweeps find both. Some practices have a backlog of
 documents at ten o'clock, some more than a day's calls. An exact judge looks at every arrival.
 """
@@ -35,7 +35,7 @@ from dashboard.services.turn import Turn
 from dashboard.xero.errors import XeroMustWait
 from dashboard.xero.governor import Governor, Limits, Priority
 from jobs.file_push import SLICE_SECONDS
-from jobs.scheduler import TICK_SECONDS
+from jobs.scheduler import TICK_AFTER, TICK_SECONDS
 from jobs.sweeping import AHEAD
 from jobs.timetable import TIMETABLE
 from tests.bench.simulated_xero import ExactJudge
@@ -147,7 +147,6 @@ class Day:
 
     def run(self) -> None:
         ends_at = self.options.hours * 3600.0
-        # Like the scheduler, in the middle between two turns.
         self._every(TICK_SECONDS, self._give_later_pokes)
         self._every(SWEEPS["xero-contact-sync"], partial(self._sweep_ahead, "sync"))
         self._every(SWEEPS["xero-health-check"], partial(self._sweep_ahead, "check"))
@@ -169,7 +168,7 @@ class Day:
             what()
             self.at(self.now + seconds, once)
 
-        self.at(TICK_SECONDS / 2, once)
+        self.at(TICK_AFTER, once)
 
     def _sweep_pushes(self) -> None:
         found = [one for one in self.loaded + self.heavy if one.documents > 0]

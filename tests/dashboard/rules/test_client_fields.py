@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.rules.client_fields import follow_contact, kept_sentence, main_phone
+from dashboard.rules.client_fields import (
+    follow_contact,
+    kept_sentence,
+    main_phone,
+    would_sentences,
+)
 
 SAME = {"name": "Ada", "email": "a@a.example"}
 
@@ -44,6 +49,15 @@ class TestSentences:
         assert kept_sentence(["name", "email", "tax_number"]) == (
             "Edited here, so the name, email and tax number in Xero was not taken over."
         )
+
+    def test_what_would_change_is_said_from_what_to_what(self) -> None:
+        theirs = {"name": "Ada Ltd", "email": None, "phone": "1"}
+        changes = follow_contact({**SAME, "phone": None}, {**SAME, "phone": None}, theirs)
+        assert would_sentences(changes) == [
+            "The name Ada would become Ada Ltd.",
+            "The email a@a.example would go.",
+            "The phone, empty now, would become 1.",
+        ]
 
 
 class TestMainPhone:

@@ -11,7 +11,7 @@ from flask import Flask
 from dashboard import wiring
 from dashboard.config import Settings
 from dashboard.models import Practice, PushStatus, User
-from dashboard.queries import due
+from dashboard.queries import documents, due
 from dashboard.services.file_check import FileCheck
 from dashboard.services.push_attention import PushAttention
 from dashboard.simulator import World
@@ -142,6 +142,9 @@ class TestWhatPeopleDoInXero:
             check_when_due(filing)
         assert filing.push(document_id).status == PushStatus.ASSOCIATED
         assert filing.push(document_id).xero_folder_id == inbox
+        detail = documents.one(filing.session, filing.practice.id, document_id, now=filing.clock())
+        assert detail is not None
+        assert detail.folder_path == "Inbox"
         moved = "Somebody moved the file in Xero. It is in Inbox now."
         assert filing.sentences(document_id).count(moved) == 1
 

@@ -307,7 +307,7 @@ class TestDecisions(Drafting):
         contact = self.contact(
             connection, "Ada Ltd", client, match="exact", email="ada@ada.example"
         )
-        wiring.import_drafts().not_a_match(
+        wiring.match_verdicts().not_a_match(
             practice.id, admin.id, contact.xero_contact_id, client.id
         )
         assert self.row(session, practice, contact).match == "new"
@@ -327,7 +327,7 @@ class TestDecisions(Drafting):
         client = make_client(practice)
         contact = self.contact(connection, "Ada", client)
         for _ in range(2):
-            wiring.import_drafts().not_a_match(
+            wiring.match_verdicts().not_a_match(
                 practice.id, admin.id, contact.xero_contact_id, client.id
             )
         assert session.scalar(select(func.count()).select_from(MatchDecision)) == 1

@@ -375,7 +375,7 @@ class TestRefusing(Undoing):
         undo = service.start_undo(practice.id, admin.id, run_id)
         cancelled = service.cancel(practice.id, undo.id, admin.id)
         assert cancelled.error == (
-            "Cancelled by Priya after 0 of 7. Those stay undone, the rest stays imported."
+            "Cancelled by Priya before the first contact. Nothing was changed."
         )
         self.undone(practice, admin, run_id)
         assert everything(session) == before

@@ -18,7 +18,12 @@ from dashboard.models import (
     ConnectionStatus,
     ContactTwins,
     DocumentStatus,
+    ItemOutcome,
     Practice,
+    RunKind,
+    RunStatus,
+    SyncRun,
+    SyncRunItem,
     Tag,
     TagSource,
     User,
@@ -132,6 +137,32 @@ class TestOne:
         assert "Xero has another email: <strong><bdi>office@ada.example</bdi></strong>" in text
         assert "Change link" in text
         assert "Unlink" in text
+
+    def test_what_runs_did_to_it_is_told_field_by_field(
+        self, browser: Browser, connection: XeroConnection, ada: Client, admin: User
+    ) -> None:
+        assert "What contact checks and imports did" not in browser.get(f"/clients/{ada.id}").text
+        common = {"practice_id": ada.practice_id, "xero_connection_id": connection.id}
+        run = SyncRun(**common, kind=RunKind.CONTACT_SYNC, status=RunStatus.FINISHED)
+        db.session.add(run)
+        db.session.flush()
+        changes = {"email": {"before": None, "after": "<b>@x.example"}}
+        given = {"run_id": run.id, "practice_id": ada.practice_id, "action": "update"}
+        for outcome in (ItemOutcome.UPDATED, ItemOutcome.WAITING):
+            db.session.add(
+                SyncRunItem(
+                    **given,
+                    xero_contact_id=outcome,
+                    contact_name="Ada",
+                    client_id=ada.id,
+                    outcome=outcome,
+                    changes=changes,
+                )
+            )
+        db.session.commit()
+        text = browser.get(f"/clients/{ada.id}").text
+        assert text.count(f'<a href="/sync-history/{run.id}">Contact check</a>') == 1
+        assert "Email: nothing became <bdi>&lt;b&gt;@x.example</bdi>." in text
 
     def test_an_archived_contact_is_told(
         self, browser: Browser, connection: XeroConnection, ada: Client, contact: XeroContact

@@ -420,6 +420,26 @@ class TestCompare:
         browser.post(f"{draft}/decisions/{one}", {f"decision-{one}": f"link {free.id}"})
         assert "Link to <bdi>Barrow & Sons</bdi>" in row(browser.get(f"{draft}?type=").text, new)
 
+    def test_a_clash_names_who_else_points_to_the_client(
+        self,
+        browser: Browser,
+        connection: XeroConnection,
+        doubtful: XeroContact,
+        new: XeroContact,
+        rob: Client,
+    ) -> None:
+        factories.make_contact(connection, name="Rob <Smith>", email=rob.email)
+        draft = opened(browser)
+        page = f"{draft}/contacts/{doubtful.xero_contact_id}?client={rob.id}"
+        text = browser.get(page).text
+        assert "Another contact points to Robert Smith too:" in text
+        assert "<bdi>Rob &lt;Smith&gt;</bdi></a> (<bdi>rob@smith.example</bdi>)." in text
+        name = f"decision-{new.xero_contact_id}"
+        browser.post(f"{draft}/decisions/{new.xero_contact_id}", {name: f"link {rob.id}"})
+        text = browser.get(page).text
+        assert "Other contacts point to Robert Smith too:" in text
+        assert "<bdi>Yarrow Stores</bdi></a>." in text
+
     def test_what_is_not_ours_is_not_found(
         self, browser: Browser, stranger: User, new: XeroContact
     ) -> None:

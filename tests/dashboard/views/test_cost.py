@@ -49,6 +49,7 @@ PAGES = (
     "/import/{draft}?match=new&q=a&group=VAT&type=customer&selected=1&sort=email",
     "/import/{draft}/review",
     "/import/{draft}/contacts/{contact}",
+    "/import/{draft}/contacts/{contact}?client_q=ada",
     "/clients/{client}",
     "/clients/{client}/edit",
     "/clients/{client}/link",

@@ -97,7 +97,7 @@ class TestUndo:
         assert db.session.scalars(select(Client.name)).all() == ["Bea"]
         text = plain(browser.get(first.headers["Location"]).text)
         assert "2 undone" in text
-        assert "1 left as they are" in text
+        assert "1 left as it is" in text
         assert "Bea stays, because it was edited since." in text
         assert "This run was undone" in browser.get(run).text
         history = browser.get("/sync-history").text
