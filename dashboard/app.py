@@ -23,7 +23,7 @@ from dashboard.extensions import babel, compress, csrf, htmx, limiter, login_man
 IDLE_HOURS = 8
 REDIS_SECONDS = 2.0
 # Somebody waits for the page while a worker is nudged; a nudge that is lost does no harm.
-NUDGE_SECONDS = 0.2
+NUDGE_SECONDS = 0.15
 DATABASE_SECONDS = 5
 
 

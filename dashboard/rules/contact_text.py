@@ -12,8 +12,9 @@ def cleaned(text: str | None, limit: int = TEXT_MAX) -> str | None:
 
     NUL is dropped because PostgreSQL cannot store it.
     """
-    kept = (text or "").replace("\x00", "").strip()[:limit].rstrip()
-    return kept or None
+    if not text:
+        return None
+    return text.replace("\x00", "").strip()[:limit].rstrip() or None
 
 
 def folded(text: str) -> str:

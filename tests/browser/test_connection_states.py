@@ -16,7 +16,6 @@ from dashboard.secret import Secret
 from tests.browser import installation as installations
 from tests.browser.conftest import add_document, seat, sign_in, wait_for_push
 from tests.browser.installation import PASSWORD, Installation, Person
-from tests.browser.test_pages import look_over
 from tests.browser.test_polling import ASK_NOW
 from tests.support.json_person import JsonPerson
 
@@ -216,7 +215,6 @@ class TestWhileConnected:
             expect(details).to_contain_text(re.compile("HTTP status\\s*403"))
             expect(details).to_contain_text(re.compile("Reference\\s*[0-9a-f-]{36}"))
             expect(details.get_by_role("button", name="Copy")).to_be_visible()
-            look_over(at.page)
             with desk(installation, chromium, staff, organisation) as beside:
                 beside.expect("Problem", problem)
                 beside.expect_banner("Ask Gita")
@@ -339,6 +337,5 @@ class TestTheEnd:
             " used. Go on with Harbourside Accountants LLP?"
         )
         expect(main).to_contain_text(re.compile(r"[\d,]+ of [\d,]+ contacts match"))
-        look_over(at.page)
         at.page.get_by_role("button", name="Keep everything as it was").click()
         expect(main).to_contain_text("Nothing has changed.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import Office, seat, sign_in
@@ -13,6 +14,8 @@ from tests.browser.looking import complaints
 from tests.browser.test_pages import PAGES, Visitor, inline_parts
 
 DESK, TELEPHONE, MAGNIFIED = (1280, 900), (320, 900), (320, 256)
+# Without it every rule that a page keeps comes back with all its elements.
+ONLY_VIOLATIONS = {"resultTypes": ["violations"]}
 KEYS = "abcdefghijklmnopqrstuvwxyz0123456789/?.,;'[]-=`"
 WITH_LISTS = ("documents needing attention", "import", "settings")
 COUNT_CHANGES = """
@@ -107,6 +110,11 @@ def test_nothing_is_inline_or_reported(visitor: Visitor, opened: tuple[str, str]
     if name == "no such page":
         visitor.watch.forget_missing_page()
     assert visitor.watch.troubles == []
+
+
+def test_axe_finds_nothing(page: Page) -> None:
+    found = Axe().run(page, options=ONLY_VIOLATIONS)
+    assert found.violations_count == 0, found.generate_report()
 
 
 @pytest.mark.fact(65)

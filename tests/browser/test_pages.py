@@ -1,26 +1,22 @@
-"""Every page in every look: readable for all, nothing sideways, nothing inline, nothing loud."""
+"""The pages that tests walk through, what they are opened with, and signing in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from itertools import product
 from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Office, seat, sign_in
+from tests.browser.conftest import seat
 from tests.browser.installation import Installation
 from tests.browser.watch import Watch
 
 WIDTHS = (1280, 320)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-# Without it every rule that a page keeps comes back with all its elements.
-ONLY_VIOLATIONS = {"resultTypes": ["violations"]}
 PAGES = {
     "overview": "/",
     "settings": "/settings",
@@ -48,7 +44,6 @@ PAGES = {
     "closed alerts": "/alerts?state=closed",
     "no such page": "/no-such-page",
 }
-BEFORE_CONNECTING = ("/", "/settings", "/import", "/sync-history", "/documents", "/clients")
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -70,56 +65,13 @@ class Visitor:
 
 
 @pytest.fixture(scope="module")
-def visitor(chromium: Browser, installation: Installation, office: Office) -> Iterator[Visitor]:
-    """Somebody of the practice in which everything has happened."""
-    with seat(chromium) as (context, watch):
-        page = context.new_page()
-        sign_in(page, installation.origin, office.admin)
-        yield Visitor(page, watch, installation.origin)
-
-
-@pytest.fixture(scope="module")
-def newcomer(chromium: Browser, installation: Installation) -> Iterator[Visitor]:
-    """Somebody of a practice that has not begun."""
-    person = installation.new_practice("Day One", "dora@dayone.example")
-    with seat(chromium) as (context, watch):
-        page = context.new_page()
-        sign_in(page, installation.origin, person)
-        yield Visitor(page, watch, installation.origin)
-
-
-@pytest.fixture(scope="module")
 def stranger(chromium: Browser, installation: Installation) -> Iterator[Visitor]:
     """Somebody who is not signed in."""
     with seat(chromium) as (context, watch):
         yield Visitor(context.new_page(), watch, installation.origin)
 
 
-@pytest.fixture(scope="module")
-def addresses(office: Office) -> dict[str, str]:
-    """The ids that stand in addresses."""
-    draft = office.person.http.get(f"{office.person.origin}/import", timeout=20)
-    names = ("run_id", "filed_id", "failed_id", "received_id", "client_id")
-    return {
-        "draft_id": draft.url.partition("?")[0].rpartition("/")[2],
-        **{name: getattr(office, name) for name in names},
-    }
-
-
-class TestPage:
-    @pytest.mark.parametrize("name", PAGES)
-    def test_is_good_in_every_look(
-        self, visitor: Visitor, addresses: dict[str, str], name: str
-    ) -> None:
-        look_at(visitor, PAGES[name].format(**addresses))
-
-    @pytest.mark.parametrize("path", BEFORE_CONNECTING)
-    def test_is_good_before_connecting(self, newcomer: Visitor, path: str) -> None:
-        look_at(newcomer, path)
-
-    def test_sign_in_is_good_in_every_look(self, stranger: Visitor) -> None:
-        look_at(stranger, "/sign-in")
-
+class TestSignIn:
     @pytest.mark.fact(63)
     def test_a_wrong_password_is_said_on_a_good_page(self, stranger: Visitor) -> None:
         stranger.open("/sign-in")
@@ -132,27 +84,6 @@ class TestPage:
         expect(summary).to_be_focused()
         expect(page).to_have_title("Error: Sign in – chase.md")
         expect(page.get_by_label("Email")).to_have_value("nobody@nowhere.example")
-        look_over(page)
-
-
-def look_at(visitor: Visitor, path: str) -> None:
-    """Open *path* and fail on whatever is wrong with it in any look."""
-    assert inline_parts(visitor.open(path)) == []
-    look_over(visitor.page)
-    if path == PAGES["no such page"]:
-        visitor.watch.forget_missing_page()
-    assert visitor.watch.troubles == []
-
-
-def look_over(page: Page) -> None:
-    """Fail on whatever is wrong with the page that is open, in any look."""
-    assert page.locator("h1").count() == 1
-    for width, scheme in product(WIDTHS, SCHEMES):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        assert page.evaluate(SIDEWAYS) <= 0, f"{width} px: the page scrolls sideways"
-        found = Axe().run(page, options=ONLY_VIOLATIONS)
-        assert found.violations_count == 0, f"{width} {scheme}\n{found.generate_report()}"
 
 
 class _InlineParts(HTMLParser):

@@ -26,7 +26,7 @@ from dashboard.queries.contact_counts import Counts, Group, GroupToCome
 from dashboard.queries.contacts import PreviewPage
 from dashboard.queries.import_places import Draft
 from dashboard.queries.keyset import UnknownCursor
-from dashboard.rules.preview_filter import PreviewFilter
+from dashboard.rules.preview_filter import SORTS, PreviewFilter
 from tests.factories import make_client, make_connection, make_contact, make_mapping
 from tests.support.contacts import sync_service
 from tests.support.statements import counted
@@ -65,14 +65,15 @@ class TestRows:
         linked = make_contact(connection, name="e linked", match="exact", candidates=[candidate])
         make_mapping(connection, make_client(practice, name="Linked Ltd"), linked.xero_contact_id)
         skipped = make_contact(connection, name="f skipped")
-        session.add(
+        session.add_all(
             MatchDecision(
                 practice_id=practice.id,
                 xero_connection_id=connection.id,
-                xero_contact_id=skipped.xero_contact_id,
+                xero_contact_id=contact.xero_contact_id,
                 verdict=Verdict.SKIP,
                 decided_at=utcnow(),
             )
+            for contact in (skipped, linked)
         )
         session.commit()
         rows = {row.name: row for row in contacts.preview(session, practice.id).rows}
@@ -97,6 +98,11 @@ class TestRows:
             "b new",
             "f skipped",
         }
+        for order in SORTS:
+            offered = contacts.preview(
+                session, practice.id, PreviewFilter(offered=True), sort=order
+            )
+            assert {row.name for row in offered.rows} == rows.keys() - {"f skipped"}
 
     def test_candidates_name_their_client_and_say_who_has_it(
         self, session: AnySession, connection: XeroConnection, practice: Practice

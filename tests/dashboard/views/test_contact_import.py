@@ -432,12 +432,12 @@ class TestCompare:
         draft = opened(browser)
         page = f"{draft}/contacts/{doubtful.xero_contact_id}?client={rob.id}"
         text = browser.get(page).text
-        assert "Another contact points to Robert Smith too:" in text
+        assert "Another contact points to <bdi>Robert Smith</bdi> too:" in text
         assert "<bdi>Rob &lt;Smith&gt;</bdi></a> (<bdi>rob@smith.example</bdi>)." in text
         name = f"decision-{new.xero_contact_id}"
         browser.post(f"{draft}/decisions/{new.xero_contact_id}", {name: f"link {rob.id}"})
         text = browser.get(page).text
-        assert "Other contacts point to Robert Smith too:" in text
+        assert "Other contacts point to <bdi>Robert Smith</bdi> too:" in text
         assert "<bdi>Yarrow Stores</bdi></a>." in text
 
     def test_what_is_not_ours_is_not_found(

@@ -91,23 +91,22 @@ class TestGroups:
         assert browser.get_json(f"/api/clients/{cleo.id}")["tags"] == ["Ours"]
 
     @pytest.mark.parametrize(
-        ("form", "sentence"),
+        ("way", "form", "sentence"),
         [
-            (asked(vat=" "), "A tag needs a name."),
-            (asked(vat="x" * 256), "A tag’s name has at most 255 characters."),
-            (asked(vat="PRIORITY"), "Another tag is called “PRIORITY” already."),
-            (asked(vat="One", old="one"), "Another tag is called “one” already."),
+            ("groups", asked(vat=" "), "A tag needs a name."),
+            ("start", asked(vat="x" * 256), "A tag’s name has at most 255 characters."),
+            ("groups", asked(vat="PRIORITY"), "Another tag is called “PRIORITY” already."),
+            ("start", asked(vat="One", old="one"), "Another tag is called “one” already."),
         ],
     )
-    @pytest.mark.parametrize("way", ["groups", "start"])
     def test_a_name_that_cannot_be_is_said_and_nothing_typed_is_lost(  # noqa: PLR0917 - cases
         self,
         browser: Browser,
         practice: Practice,
         review: str,
+        way: str,
         form: dict[str, object],
         sentence: str,
-        way: str,
     ) -> None:
         factories.make_tag(practice, "Priority")
         answer = browser.post(f"{review}/{way}", form)
