@@ -143,13 +143,15 @@ def test_tab_order_is_reading_order_with_a_ring_on_every_stop(page: Page) -> Non
 @pytest.mark.fact(62)
 @pytest.mark.parametrize("size", [DESK, TELEPHONE])
 def test_a_real_tab_walks_the_header_as_it_is_seen(visitor: Visitor, size: tuple[int, int]) -> None:
-    resize(visitor.page, size)
-    visitor.open("/alerts")
-    header, places = visitor.page.locator(".site-header-row"), []
-    visitor.page.keyboard.press("Tab")
+    page = visitor.page.context.new_page()
+    resize(page, size)
+    page.goto(f"{visitor.origin}/alerts")
+    header, places = page.locator(".site-header-row"), []
+    page.keyboard.press("Tab")
     for _ in range(header.locator("a, summary").count()):
-        visitor.page.keyboard.press("Tab")
-        places.append(visitor.page.evaluate(PLACE_OF_FOCUS))
+        page.keyboard.press("Tab")
+        places.append(page.evaluate(PLACE_OF_FOCUS))
+    page.close()
     assert places == sorted(places)
 
 

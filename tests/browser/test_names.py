@@ -42,8 +42,8 @@ def visitor(chromium: Browser, installation: Installation) -> Iterator[Visitor]:
 
 
 @pytest.fixture(scope="module")
-def paths(installation: Installation) -> dict[str, str]:
-    """The pages that show such names."""
+def paths(installation: Installation, visitor: Visitor) -> dict[str, str]:
+    """The pages of the visitor's practice that show such names."""
     with installation.app.app_context():
         practice = db.session.scalars(select(Practice).where(Practice.name == PRACTICE)).one()
         connection = factories.make_connection(
