@@ -7,6 +7,7 @@ second. Setting it twice moves it, and losing it costs one sweep.
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -26,6 +27,9 @@ from dashboard.clock import utcnow
 logger = logging.getLogger(__name__)
 
 QUEUE_NAME = "chase"
+SPARED_UNTIL = "redis_spared_until"
+# As long as it takes until a sweep finds what nobody was nudged for.
+SPARED_SECONDS = 5.0
 LATER_KEY = "chase:poked-later"
 JOB_SECONDS = 120
 # Comparing 100,000 contacts with as many clients takes minutes on a small machine.
@@ -70,10 +74,16 @@ class JsonQueue(Queue):
 def poke(kind: str, id: UUID | str) -> bool:
     """Ask a worker to look after *id*; return whether the nudge lies in the queue.
 
-    Never raises because of Redis, and does not wait for one that hangs: the row that the caller
+    Never raises because of Redis, and hardly waits for one that hangs: the row that the caller
     committed is found by the next sweep. Call it after the commit, never before.
     """
-    return _poked(_redis("redis_for_nudges"), kind, [str(id)], at_front=False) == 1
+    # Who has just met a Redis that hangs does not let the next person wait for it as well.
+    if time.monotonic() < current_app.extensions.get(SPARED_UNTIL, 0.0):
+        return False
+    is_taken = _poked(_redis("redis_for_nudges"), kind, [str(id)], at_front=False) == 1
+    if not is_taken:
+        current_app.extensions[SPARED_UNTIL] = time.monotonic() + SPARED_SECONDS
+    return is_taken
 
 
 def poke_all(kind: str, ids: Iterable[UUID | str], *, at_front: bool = False) -> int:

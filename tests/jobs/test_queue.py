@@ -154,6 +154,12 @@ class TestRedisDown:
             app = create_app(replace(settings, redis_url=f"redis://127.0.0.1:{port}/0"))
             with app.app_context():
                 assert not poke("file-push", PRACTICE)
+                # The second person does not wait at all: nobody asks once more so soon.
+                silent.setblocking(False)
+                asked = silent.accept()[0]
+                assert not poke("file-push", PRACTICE)
+                with asked, pytest.raises(BlockingIOError):
+                    silent.accept()
             waits = app.extensions["redis_for_nudges"].get_connection_kwargs()
         # The usual calls to Redis end after two seconds.
         assert waits["socket_timeout"] <= 0.5
