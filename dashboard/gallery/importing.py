@@ -54,10 +54,11 @@ def not_read(at: Office) -> Way:
     return page_of(at.draft())
 
 
-def read_first(at: Office, status: RunStatus, **values: object) -> str:
+def read_first(at: Office, status: RunStatus, *, done: int = 0, **values: object) -> str:
     """Return the page of a practice whose first reading of contacts stands so."""
     at.connect(last_sync_at=None, last_sync_contact_count=None)
-    at.run(RunKind.CONTACT_SYNC, status, **values)
+    progress = {"step": "read", "page": done // 1000 + 1, "modified_since": None}
+    at.run(RunKind.CONTACT_SYNC, status, done=done, progress=progress, **values)
     return page_of(at.draft())
 
 
