@@ -32,7 +32,7 @@ test: setup $(VENV)/.tests ## Run all tests; they start their own Redis, Postgre
 storm: setup $(VENV)/.tests ## Run the long fault harnesses (minutes), or those named in ARGS
 	@$(PYTHON) -m tests.storm $(ARGS)
 
-bench: setup $(VENV)/.tests ## Measure the limits (half an hour), or what ARGS names; prints tables
+bench: setup $(VENV)/.tests ## Measure the limits (an hour), or what ARGS names; prints tables
 	@$(PYTHON) -m tests.bench $(ARGS)
 
 pages: setup $(VENV)/.tests ## Look at every state of every page; ask Lighthouse and the Observatory
