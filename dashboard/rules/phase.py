@@ -22,9 +22,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def phase(practice_id: UUID, period: timedelta) -> timedelta:
-    """Return how far into each period the practice's turn comes: the same on every machine."""
-    number = int.from_bytes(hashlib.sha256(practice_id.bytes).digest())
-    return timedelta(seconds=number % int(period.total_seconds()))
+    """Return how far into each period the practice's turn comes: the same on every machine.
+
+    Turns of different periods have nothing to do with each other.
+    """
+    seconds = int(period.total_seconds())
+    # Without the period, a practice's hourly check would always meet one of its syncs.
+    number = int.from_bytes(hashlib.sha256(practice_id.bytes + seconds.to_bytes(4)).digest())
+    return timedelta(seconds=number % seconds)
 
 
 def first_slot(practice_id: UUID, period: timedelta, after: datetime) -> datetime:

@@ -41,7 +41,15 @@ class TestFirstSlot:
 
 class TestPhase:
     def test_it_never_changes(self) -> None:
-        assert phase(UUID(int=1), CONTACT_SYNC_EVERY) == timedelta(seconds=145)
+        assert phase(UUID(int=1), CONTACT_SYNC_EVERY) == timedelta(seconds=74)
+
+    def test_a_check_seldom_meets_a_sync_of_its_practice(self) -> None:
+        meets = [
+            one
+            for one in PRACTICES
+            if phase(one, HEALTH_EVERY) % CONTACT_SYNC_EVERY == phase(one, CONTACT_SYNC_EVERY)
+        ]
+        assert len(meets) < 10
 
     def test_practices_are_spread_over_the_period(self) -> None:
         seconds = Counter(phase(one, CONTACT_SYNC_EVERY).total_seconds() for one in PRACTICES)
