@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -99,8 +100,10 @@ class ChaseWorker(SimpleWorker):
         problem = exc_info[1]
         if isinstance(problem, Refusal | XeroError):
             logger.info("%s ended early: %s", job.description, type(problem).__name__)
-            return
-        logger.error("%s failed", job.description, exc_info=exc_info)
+        elif came_from_the_job(problem):
+            logger.error("%s failed", job.description, exc_info=exc_info)
+        else:
+            logger.warning("the queue lost its record of %s: %s", job.description, problem)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """Tell Redis that we are alive, and introduce ourselves again if it lost its data."""
@@ -115,6 +118,15 @@ class ChaseWorker(SimpleWorker):
         except redis.RedisError:
             # Redis forgets us by itself when our heartbeat stays away.
             logger.info("left without a word: Redis does not answer")
+
+
+def came_from_the_job(problem: BaseException) -> bool:
+    """Tell whether *problem* was raised while the job ran, and not by RQ around it.
+
+    When Redis loses its data, RQ misses its records of a job that has just done its work.
+    """
+    frames = traceback.walk_tb(problem.__traceback__)
+    return any(frame.f_code is Job.perform.__code__ for frame, _line in frames)
 
 
 def run(app: Flask, burst: bool = False, sleep: Callable[[float], None] = time.sleep) -> None:

@@ -4,10 +4,12 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 from flask import Flask
+from rq.executions import Execution
 from sqlalchemy.orm import Session
 
 from dashboard.clock import utcnow
@@ -108,6 +110,28 @@ class TestBurst:
             chase_worker.handle_exception(job, NotConnected, NotConnected(), None)
         (record,) = caplog.records
         assert (record.getMessage(), record.exc_info) == ("a job ended early: NotConnected", None)
+
+    def test_a_queue_that_forgot_a_job_which_is_done_is_no_failure_of_the_job(
+        self,
+        chase_worker: ChaseWorker,
+        queue: JsonQueue,
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        queue.enqueue("tests.jobs.slow_jobs.writes", str(tmp_path / "done"), description="a job")
+        fetch = Execution.fetch
+
+        def lost(*given: Any, **more: Any) -> Execution:
+            queue.connection.flushall()
+            return fetch(*given, **more)
+
+        monkeypatch.setattr(Execution, "fetch", lost)
+        with caplog.at_level(logging.WARNING, logger="jobs.worker"):
+            chase_worker.serve(burst=True)
+        assert (tmp_path / "done").exists()
+        assert "the queue lost its record of a job: Execution" in caplog.text
+        assert "a job failed" not in caplog.text
 
 
 class TestProcess:

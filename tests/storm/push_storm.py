@@ -33,7 +33,6 @@ from unittest.mock import patch
 from uuid import UUID
 
 import redis
-from rq.exceptions import InvalidJobOperation
 from sqlalchemy.exc import OperationalError
 
 from dashboard import wiring
@@ -176,9 +175,10 @@ class Storm:
         told = worker.ChaseWorker.handle_exception
 
         def handle(self_: worker.ChaseWorker, job: Any, *exc_info: Any) -> None:
-            # The database that is away and the job that Redis forgot explain themselves; nothing
-            # else may break a job.
-            if isinstance(exc_info[1], OperationalError | InvalidJobOperation) or self.plan.naive:
+            # The database that is away explains itself; nothing else may break a job.
+            problem = exc_info[1]
+            is_expected = isinstance(problem, OperationalError)
+            if is_expected or self.plan.naive or not worker.came_from_the_job(problem):
                 return
             self.board.note(slot, lost=1)
             traceback.print_exception(*exc_info)
