@@ -24,15 +24,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 
 from dashboard.clock import utcnow
 from dashboard.database import db
@@ -60,6 +59,7 @@ from dashboard.services.sync_brake import SyncBrake
 from dashboard.services.xero_sync import XeroSyncService
 from tests.storm.import_to_undo import Rows, differences, one_of_everything, rows_of
 from tests.storm.installation import DATABASES, Installation, forked, installation
+from tests.storm.killing import dying_at_step
 from tests.storm.naive import MadeBeforeTicked, ReadBeforeKept, TickedBeforeTaken
 from tests.storm.report import Report, turned_red, verdict
 from tests.support.contact_feed import Book, Feed
@@ -192,7 +192,7 @@ class Scene:
 
     def _child(self, case: Case, point: int) -> int:
         def work() -> None:
-            with self._made.as_child(), _killing_ourselves(point):
+            with self._made.as_child(), dying_at_step(point):
                 if self._naive:
                     self._perform_naively(case)
                 else:
@@ -374,22 +374,6 @@ class Scene:
 
 def _told(found: dict[str, int]) -> list[str]:
     return [f"{number} {what}" for what, number in found.items() if number]
-
-
-@contextmanager
-def _killing_ourselves(point: int) -> Iterator[None]:
-    """Die at the *point*-th step: before and after each statement, and around each commit."""
-    steps = Counter[str]()
-
-    def step(*_details: object, **_more: object) -> None:
-        steps["all"] += 1
-        if steps["all"] == point:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    for moment in ("before_cursor_execute", "after_cursor_execute", "commit"):
-        event.listen(db.engine, moment, step)
-    event.listen(db.session, "after_commit", step)
-    yield
 
 
 def run(

@@ -38,7 +38,7 @@ def child_killed_at(
         _let_others_trace_us()
         the_childs.send(READY)
         the_childs.recv(1)
-        with made.as_child(), _dying_at_step(point) if named else nullcontext():
+        with made.as_child(), _dying_at_step_or_call(point) if named else nullcontext():
             work()
             # Leaving is no part of the work: not even the session is closed.
             os._exit(0)
@@ -62,7 +62,11 @@ def _let_others_trace_us() -> None:
 
 
 @contextmanager
-def _dying_at_step(point: int) -> Iterator[None]:
+def dying_at_step(point: int) -> Iterator[Callable[..., None]]:
+    """Die at the *point*-th step: before and after each statement, and around each commit.
+
+    Yields what counts one step more, for whoever knows of others.
+    """
     steps = Counter[str]()
 
     def step(*_details: object, **_more: object) -> None:
@@ -73,14 +77,20 @@ def _dying_at_step(point: int) -> Iterator[None]:
     for moment in ("before_cursor_execute", "after_cursor_execute", "commit"):
         event.listen(db.engine, moment, step)
     event.listen(db.session, "after_commit", step)
-    adapter = wiring.outside().transport.adapter
-    send = adapter.send
+    yield step
 
-    def watched_send(*details: Any, **more: Any) -> Any:
-        step()
-        response = send(*details, **more)
-        step()
-        return response
 
-    adapter.send = watched_send  # type: ignore[method-assign]
-    yield
+@contextmanager
+def _dying_at_step_or_call(point: int) -> Iterator[None]:
+    with dying_at_step(point) as step:
+        adapter = wiring.outside().transport.adapter
+        send = adapter.send
+
+        def watched_send(*details: Any, **more: Any) -> Any:
+            step()
+            response = send(*details, **more)
+            step()
+            return response
+
+        adapter.send = watched_send  # type: ignore[method-assign]
+        yield
