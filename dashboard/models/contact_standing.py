@@ -117,7 +117,8 @@ def standing(connection_id: UUID, draft_id: UUID | None) -> Standing:
         .outerjoin(skipped, skipped.c.xero_contact_id == XeroContact.xero_contact_id)
         .outerjoin(contested, contested.c.client_id == aim)
     )
-    is_linked = XeroContactMapping.id.is_not(None)
+    # Said of a column that is joined by, PostgreSQL knows how many contacts are not linked.
+    is_linked = XeroContactMapping.xero_contact_id.is_not(None)
     is_contested = and_(~is_linked, contested.c.client_id.is_not(None))
     is_available = and_(XeroContact.contact_status == IMPORTABLE, XeroContact.name != "")
     match = case(

@@ -21,12 +21,14 @@ from dashboard.models import (
     XeroConnection,
     XeroContact,
 )
+from dashboard.models.contact_standing import standing
 from dashboard.queries import contact_counts, contacts, import_places
 from dashboard.queries.contact_counts import Counts, Group, GroupToCome
 from dashboard.queries.contacts import PreviewPage
 from dashboard.queries.import_places import Draft
 from dashboard.queries.keyset import UnknownCursor
 from dashboard.rules.preview_filter import SORTS, PreviewFilter
+from tests.conftest import ON_POSTGRESQL
 from tests.factories import make_client, make_connection, make_contact, make_mapping
 from tests.support.contacts import sync_service
 from tests.support.statements import counted
@@ -337,6 +339,18 @@ class TestSelection:
         assert (shown.selected, shown.hidden, shown.undecided) == (4, 2, 1)
         assert (shown.create, shown.link, shown.skip, shown.to_import) == (2, 1, 0, 3)
         assert shown.create_without_email == 1
+
+
+class TestPlans:
+    @pytest.mark.skipif(not ON_POSTGRESQL, reason="SQLite estimates nothing of the kind")
+    def test_contacts_without_a_link_are_counted_on_and_not_taken_for_none(
+        self, session: AnySession, connection: XeroConnection
+    ) -> None:
+        stands = standing(connection.id, None)
+        unlinked = select(XeroContact.id).select_from(stands.source).where(stands.can_tick)
+        written = unlinked.compile(session.connection(), compile_kwargs={"literal_binds": True})
+        plan = session.connection().exec_driver_sql(f"EXPLAIN {written}").scalars()
+        assert "Anti Join" in "\n".join(plan)
 
 
 class TestStrangers:
