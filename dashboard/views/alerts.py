@@ -13,6 +13,7 @@ from dashboard.config import Settings
 from dashboard.database import db
 from dashboard.queries import alerts, documents
 from dashboard.queries.alerts import AlertRow, MailTrouble, Viewer
+from dashboard.queries.document_states import shown_by
 from dashboard.rules.alert_letters import held
 from dashboard.rules.alert_table import kind_of
 from dashboard.services.refusals import NotFound
@@ -75,7 +76,12 @@ def _on_hold(rows: list[AlertRow]) -> str:
     """Return how many documents are on hold now, if that is a matter of one of these alerts."""
     if not any(kind_of(row.cause).holds_documents and row.closed_at is None for row in rows):
         return ""
-    number = documents.counts(db.session, current_practice_id()).on_hold
+    frame = current_frame()
+    shown = shown_by(frame.summary if frame else None)
+    if shown.goes_on:
+        # Then no document is on hold, and there may be very many to count.
+        return ""
+    number = documents.counts(db.session, current_practice_id(), shown=shown).on_hold
     return f"{held(number)}." if number else ""
 
 
