@@ -60,8 +60,9 @@ class Standing:
     """The parts of a statement over the contacts of one connection and one draft.
 
     `source` joins each contact with its mapping and its decision in the draft (both may be
-    missing); `chosen` is what a person decided, `action` and `client_id` say what an import would
-    do, NULL while undecided. `left_out` are the ids of the contacts whose word is "skipped".
+    missing); `skipped` says that somebody skipped it for good, `chosen` is what a person decided,
+    `action` and `client_id` say what an import would do, NULL while undecided. `left_out` are the
+    ids of the contacts whose word is "skipped".
     """
 
     source: FromClause
@@ -69,6 +70,7 @@ class Standing:
     left_out: Select[Any]
     match: ColumnElement[str]
     contested: ColumnElement[bool]
+    skipped: ColumnElement[bool]
     can_tick: ColumnElement[bool]
     selected: ColumnElement[bool]
     chosen: ColumnElement[str]
@@ -120,12 +122,13 @@ def standing(connection_id: UUID, draft_id: UUID | None) -> Standing:
     # Said of a column that is joined by, PostgreSQL knows how many contacts are not linked.
     is_linked = XeroContactMapping.xero_contact_id.is_not(None)
     is_contested = and_(~is_linked, contested.c.client_id.is_not(None))
+    is_skipped = skipped.c.xero_contact_id.is_not(None)
     is_available = and_(XeroContact.contact_status == IMPORTABLE, XeroContact.name != "")
     match = case(
         (is_linked, "linked"),
         (~is_available, "unavailable"),
         (is_contested, "clash"),
-        (skipped.c.xero_contact_id.is_not(None), "skipped"),
+        (is_skipped, "skipped"),
         else_=XeroContact.match,
     )
     can_tick = and_(~is_linked, is_available)
@@ -148,6 +151,7 @@ def standing(connection_id: UUID, draft_id: UUID | None) -> Standing:
         .correlate(None),
         match=match,
         contested=is_contested,
+        skipped=is_skipped,
         can_tick=can_tick,
         selected=and_(can_tick, func.coalesce(DraftDecision.selected, False)),
         chosen=chosen,

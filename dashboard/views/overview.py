@@ -9,10 +9,10 @@ from flask import Blueprint, render_template
 from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.queries import activity, contact_counts, documents, sync_runs
+from dashboard.queries.connections import ConnectionSummary
 from dashboard.queries.document_states import shown_by
-from dashboard.queries.import_places import Place as ImportPlace
 from dashboard.rules.day_chart import chart_of
-from dashboard.rules.preview_filter import PreviewFilter
+from dashboard.rules.preview_filter import PAGE_PRESET_TYPE, PreviewFilter
 from dashboard.rules.status_words import run_word
 from dashboard.views.filters import day_month, last_midnights, place_of_request
 from dashboard.views.frame import Frame, current_frame, word_for
@@ -31,8 +31,6 @@ def page() -> str:
     practice_id = current_practice_id()
     summary = cast(Frame, current_frame()).summary
     shown = shown_by(summary)
-    is_current = summary is not None and summary.is_current
-    where = ImportPlace(summary.id, None) if summary and is_current else practice_id
     place = place_of_request(utcnow())
     midnights = last_midnights(place, CHART_DAYS)
     days = activity.by_day(
@@ -45,10 +43,18 @@ def page() -> str:
         summary=summary,
         word=word_for(summary),
         counts=documents.counts(db.session, practice_id, shown=shown),
-        contacts=contact_counts.counts(db.session, where, PreviewFilter(type="likely")),
+        open_contacts=_open_contacts(summary),
         latest=latest.rows,
         days=[day_month(midnight, place) for midnight in midnights[:-1]],
         filed=chart_of([day.filed for day in days]),
         calls=chart_of([day.calls for day in days]),
         runs=[(run, run_word(run.status)) for run in runs.rows],
     )
+
+
+def _open_contacts(summary: ConnectionSummary | None) -> int:
+    if summary is None or not summary.is_current:
+        return 0
+    # As the import preview begins: without those that are only suppliers.
+    wanted = PreviewFilter(type=PAGE_PRESET_TYPE)
+    return contact_counts.to_look_at(db.session, summary.id, wanted)

@@ -100,6 +100,7 @@ class TestRows:
             "b new",
             "f skipped",
         }
+        assert contact_counts.to_look_at(session, connection.id) == 2
         for order in SORTS:
             offered = contacts.preview(
                 session, practice.id, PreviewFilter(offered=True), sort=order
@@ -218,10 +219,11 @@ class TestFilters:
         self, session: AnySession, people: None, connection: XeroConnection, practice: Practice
     ) -> None:
         make_contact(connection, name="Other", contact_status="ARCHIVED")
-        assert contact_counts.counts(session, practice.id) == Counts(new=4, unavailable=1)
+        assert contact_counts.overview(session, practice.id).counts == Counts(new=4, unavailable=1)
         wanted = PreviewFilter(match="unavailable", q="o")
-        assert contact_counts.counts(session, practice.id, wanted) == Counts(new=2, unavailable=1)
-        assert contact_counts.counts(session, practice.id).all == 5
+        counts = contact_counts.overview(session, practice.id, wanted).counts
+        assert counts == Counts(new=2, unavailable=1)
+        assert contact_counts.overview(session, practice.id).counts.all == 5
 
 
 class TestGroups:
@@ -362,7 +364,7 @@ class TestStrangers:
         theirs: UUID = stranger.practice_id
         assert contacts.preview(session, theirs).rows == ()
         assert contacts.preview_row(session, theirs, contact.xero_contact_id) is None
-        assert contact_counts.counts(session, theirs) == Counts()
+        assert contact_counts.overview(session, theirs).counts == Counts()
 
     def test_without_a_current_connection_everything_is_empty(
         self, session: AnySession, connection: XeroConnection, practice: Practice
