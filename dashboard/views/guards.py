@@ -16,7 +16,7 @@ from flask_login import current_user, login_user, logout_user
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from dashboard.clock import utcnow
-from dashboard.database import db, reading_only
+from dashboard.database import db, one_query, reading_only
 from dashboard.extensions import htmx, login_manager
 from dashboard.models import User
 from dashboard.queries.stamps import Reader
@@ -98,7 +98,7 @@ def unless_seen(
             seen, user_id = request.args.get("seen"), _session_user_id()
             if htmx and seen and user_id is not None:
                 # A session of the ORM would cost as much again as the query.
-                with db.engine.connect() as reader:
+                with one_query(db.engine) as reader:
                     stamp = stamp_of(reader, user_id, *args, **kwargs)
                 if stamp == seen:
                     return Response(status=HTTPStatus.NO_CONTENT)
