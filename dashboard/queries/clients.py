@@ -20,6 +20,7 @@ from dashboard.models import (
     XeroContactMapping,
     client_tags,
 )
+from dashboard.models.contact_standing import group_names
 from dashboard.queries import documents
 from dashboard.queries.document_states import Shown, shown_connection
 from dashboard.queries.keyset import Cursor, after_name
@@ -36,6 +37,15 @@ class TagRow:
 
     name: str
     from_xero: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTag:
+    """A tag that follows a contact group, and what Xero calls that group."""
+
+    name: str
+    group_id: str
+    group_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +228,19 @@ def tags(session: AnySession, practice_id: UUID) -> tuple[TagRow, ...]:
         select(Tag.name, Tag.source).where(Tag.practice_id == practice_id).order_by(Tag.name)
     )
     return tuple(TagRow(name, source == TagSource.XERO) for name, source in found)
+
+
+def group_tag(
+    session: AnySession, practice_id: UUID, name: str, *, shown: Shown
+) -> GroupTag | None:
+    """Return the tag of this name if it follows a group that contacts are in; two queries."""
+    group_id = session.scalar(
+        select(Tag.xero_group_id).where(
+            Tag.practice_id == practice_id, Tag.name == name, Tag.source == TagSource.XERO
+        )
+    )
+    groups = group_names(session, shown.id) if group_id else {}
+    return GroupTag(name, group_id, groups[group_id]) if group_id in groups else None
 
 
 def names(
