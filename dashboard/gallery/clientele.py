@@ -20,7 +20,7 @@ def some(at: Office) -> list[Client]:
     at.connect()
     at.mirror()
     clients = at.clients()
-    at.link(clients[0], 1)
+    at.link(clients[0], 1, linked_by_id=at.staff.id)
     at.link(clients[1], 11)
     vat = {"name": cast.VAT.name, "source": TagSource.XERO, "xero_group_id": cast.VAT.id}
     for tag in (vat, {"name": "Priority", "source": TagSource.OWN}):

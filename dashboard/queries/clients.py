@@ -15,6 +15,7 @@ from dashboard.models import (
     Client,
     Tag,
     TagSource,
+    User,
     XeroConnection,
     XeroContact,
     XeroContactMapping,
@@ -53,7 +54,8 @@ class LinkedContact:
     """The Xero contact that is this client, in the current connection.
 
     `status` is ACTIVE, ARCHIVED or GDPRREQUEST; None while the mirror has not read the contact.
-    `merged_to` is the id of the contact that it was merged into. `kept`: fields in which ours
+    `merged_to` is the id of the contact that it was merged into. `linked_by` is who decided that
+    they are the same, None if nobody knows or the match was automatic. `kept`: fields in which ours
     stays, with what Xero had then.
     """
 
@@ -66,6 +68,7 @@ class LinkedContact:
     company_number: str | None
     tax_number: str | None
     linked_at: datetime
+    linked_by: str | None
     read_at: datetime | None
     kept: Mapping[str, str | None] = field(default_factory=dict)
 
@@ -301,7 +304,13 @@ def _found_by(q: str) -> list[ColumnElement[bool]]:
 
 def _rows(connection_id: UUID) -> AnySelect:
     return (
-        select(Client, XeroContactMapping, XeroContact, XeroConnection.last_sync_at)
+        select(
+            Client,
+            XeroContactMapping,
+            XeroContact,
+            XeroConnection.last_sync_at,
+            User.name.label("linked_by"),
+        )
         .outerjoin(
             XeroContactMapping,
             and_(
@@ -317,6 +326,7 @@ def _rows(connection_id: UUID) -> AnySelect:
             ),
         )
         .outerjoin(XeroConnection, XeroConnection.id == connection_id)
+        .outerjoin(User, User.id == XeroContactMapping.linked_by_id)
         .execution_options(populate_existing=True)
     )
 
@@ -386,6 +396,7 @@ def _linked_contact(row: AnyRow) -> LinkedContact | None:
             company_number=None,
             tax_number=None,
             linked_at=mapping.created_at,
+            linked_by=row.linked_by,
             read_at=None,
         )
     return LinkedContact(
@@ -398,6 +409,7 @@ def _linked_contact(row: AnyRow) -> LinkedContact | None:
         company_number=contact.company_number,
         tax_number=contact.tax_number,
         linked_at=mapping.created_at,
+        linked_by=row.linked_by,
         read_at=row.last_sync_at or contact.read_at,
         kept=mapping.kept,
     )

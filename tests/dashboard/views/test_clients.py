@@ -500,6 +500,22 @@ class TestLinking:
             assert answer.headers["Location"] == f"/clients/{ada.id}"
             assert linked_to(ada) == one.xero_contact_id
 
+    def test_who_linked_it_is_told_if_anybody_knows(
+        self,
+        browser: Browser,
+        admin: User,
+        connection: XeroConnection,
+        ada: Client,
+        contact: XeroContact,
+    ) -> None:
+        mapping = factories.make_mapping(connection, ada, contact.xero_contact_id)
+        page = f"/clients/{ada.id}"
+        assert "<bdi>Ada Limited</bdi></strong> since <time" in browser.get(page).text
+        db.session.delete(mapping)
+        db.session.commit()
+        browser.post(f"{page}/link", {"contact_id": contact.xero_contact_id})
+        assert f"by <bdi>{admin.name}</bdi> on <time" in browser.get(page).text
+
     def test_a_taken_contact_is_shown_as_taken_and_refused(
         self,
         browser: Browser,
