@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import (
@@ -29,6 +30,7 @@ from sqlalchemy.exc import DBAPIError
 from dashboard.clock import utcnow
 from dashboard.config import Settings
 from dashboard.database import db
+from dashboard.extensions import htmx
 from dashboard.models import AlertCause, Practice, User
 from dashboard.queries import alerts, connections, stamps
 from dashboard.queries.alerts import AlertRow, Viewer
@@ -134,7 +136,7 @@ class Frame:
     @property
     def banner(self) -> dict[str, Any] | None:
         """The one banner: the most serious alert that deserves one, or that all work rests."""
-        alert = next((alert for alert in self.alerts if kind_of(alert.cause).is_banner), None)
+        alert = next(filter(_is_banner, self.alerts), None)
         if (alert is None or alert.tone != "danger") and self.all_work_rests:
             return RESTING
         if alert is None or self._user is None:
@@ -242,6 +244,17 @@ def time_zone_of_practice() -> str:
     """Return the time zone that pages of this request use."""
     frame = current_frame()
     return frame.practice.time_zone if frame and frame.practice else "Europe/London"
+
+
+def _is_banner(alert: AlertRow) -> bool:
+    """Whether the alert belongs above the page that the person sees."""
+    kind = kind_of(alert.cause)
+    return kind.is_banner and not (kind.is_told_there and kind.path == _path_of_page())
+
+
+def _path_of_page() -> str:
+    """Return the path of the page that the person sees: the one that polls, if this is a poll."""
+    return urlsplit(htmx.current_url or request.path).path
 
 
 def _redis_is_away() -> bool:
