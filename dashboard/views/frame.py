@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import (
@@ -29,6 +30,7 @@ from sqlalchemy.exc import DBAPIError
 from dashboard.clock import utcnow
 from dashboard.config import Settings
 from dashboard.database import db
+from dashboard.extensions import htmx
 from dashboard.models import AlertCause, Practice, User
 from dashboard.queries import alerts, connections, stamps
 from dashboard.queries.alerts import AlertRow, Viewer
@@ -38,7 +40,13 @@ from dashboard.rules.alert_table import kind_of
 from dashboard.rules.permissions import missing_permissions
 from dashboard.rules.status_words import StatusWord, connection_word
 from dashboard.views.filters import near_time, place_of_request
-from dashboard.views.guards import opened_directly, safe_next, sign_in_required, unless_seen
+from dashboard.views.guards import (
+    is_panel,
+    opened_directly,
+    safe_next,
+    sign_in_required,
+    unless_seen,
+)
 
 pages = Blueprint("frame", __name__)
 
@@ -140,7 +148,7 @@ class Frame:
         if alert is None or self._user is None:
             return None
         kind = kind_of(alert.cause)
-        label, url = kind.action, kind.path
+        label, url = ("", "") if kind.path in _page_on_screen() else (kind.action, kind.path)
         text = self._with_moment(alert)
         if kind.only_admins_act and not self._user.is_admin:
             label, url = "", ""
@@ -242,6 +250,12 @@ def time_zone_of_practice() -> str:
     """Return the time zone that pages of this request use."""
     frame = current_frame()
     return frame.practice.time_zone if frame and frame.practice else "Europe/London"
+
+
+def _page_on_screen() -> set[str]:
+    """Return the page's address, without and with what it asks; a poll's is that of its page."""
+    page = urlsplit((htmx.current_url or "") if is_panel() else request.full_path)
+    return {page.path, f"{page.path}?{page.query}"}
 
 
 def _redis_is_away() -> bool:
