@@ -159,7 +159,7 @@ STATES: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "silent for hours": (
         {"last_good_call_at": ON_22_NOV, "health_due_at": NOW},
         "Not confirmed",
-        "No good answer from Xero since 22 Nov 2025, 13:50. Next check {now}.",
+        "No good answer from Xero since 13:50 on 22 Nov 2025. Next check {now}.",
         "Check now",
     ),
     "one error": (
