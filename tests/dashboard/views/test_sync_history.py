@@ -108,7 +108,7 @@ class TestList:
                 created_at=utcnow() - timedelta(minutes=15 * number),
             )
         hidden = browser.get("/sync-history").text
-        assert "Nothing has changed in Xero" in hidden
+        assert "No contact check has changed anything yet." in hidden
         shown = browser.get("/sync-history?all=1").text
         assert "3 checks without changes" in shown
         assert shown.count("<tr") == 2
