@@ -152,6 +152,18 @@ class TestList:
         assert "No new runs until Xero is reconnected." in text
         assert "Run contact check now" not in text
 
+    def test_a_failed_check_can_be_run_anew_where_xero_can_be_asked(
+        self, browser: Browser, connection: XeroConnection
+    ) -> None:
+        failed = make_run(connection, kind=RunKind.CONTACT_SYNC, status=RunStatus.FAILED)
+        page = f"/sync-history/{failed.id}"
+        assert "Run contact check now" in browser.get(page).text
+        connection.status = ConnectionStatus.TOKEN_EXPIRED
+        db.session.commit()
+        text = browser.get(page).text
+        assert '<div id="run-actions" class="actions run-actions"></div>' in text
+        assert "(stopped here)" in text
+
     def test_running_a_check_leads_to_the_one_run(
         self, browser: Browser, connection: XeroConnection
     ) -> None:
