@@ -116,7 +116,7 @@ def _csrf(_error: CSRFError) -> Response:
     return answer(
         HTTPStatus.FORBIDDEN,
         CSRF,
-        "This page was open too long. Your ticks are saved. Reload the page and try again.",
+        "This page was open too long. What was saved stays saved. Reload the page and try again.",
     )
 
 
