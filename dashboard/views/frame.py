@@ -41,6 +41,7 @@ from dashboard.rules.permissions import missing_permissions
 from dashboard.rules.status_words import StatusWord, connection_word
 from dashboard.views.filters import near_time, place_of_request
 from dashboard.views.guards import (
+    ask_admins,
     is_panel,
     opened_directly,
     safe_next,
@@ -235,15 +236,6 @@ def word_facts(summary: ConnectionSummary | None) -> WordFacts:
         last_good_call_at=summary.last_good_call_at,
         waits_until=summary.waits_until,
     )
-
-
-def ask_admins(names: list[str]) -> str:
-    """Return whom staff should ask, by name."""
-    if not names:
-        return "Ask a practice admin."
-    if len(names) == 1:
-        return f"Ask {names[0]}."
-    return f"Ask {', '.join(names[:-1])} or {names[-1]}."
 
 
 def time_zone_of_practice() -> str:
