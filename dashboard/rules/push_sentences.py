@@ -273,7 +273,7 @@ def _infected(_cause: Cause) -> Sentence:
 
 def _scan_missing(_cause: Cause) -> Sentence:
     text = "The virus check could not be made, so we did not send it."
-    return Sentence(text, "Contact support.", Fix.CONTACT_SUPPORT)
+    return Sentence(text, "Retry once the scanner works again.", Fix.RETRY)
 
 
 def _folder_gone(cause: Cause) -> Sentence:
