@@ -126,7 +126,11 @@ class MatchFile(Base):
 
 
 class XeroContactMapping(Identified, Timestamped, Base):
-    """This contact is that client, within one connection."""
+    """This contact is that client, within one connection.
+
+    `linked_by_id` is who decided it; None where an import took the detector's exact match, or where
+    nobody wrote it down.
+    """
 
     __tablename__ = "xero_contact_mappings"
     __table_args__ = (
@@ -151,6 +155,8 @@ class XeroContactMapping(Identified, Timestamped, Base):
     last_synced_at: Mapped[datetime | None]
     # Fields in which the practice keeps its own value, with what Xero had when it said so.
     kept: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    # Not a foreign key: SQLite could never drop the column again.
+    linked_by_id: Mapped[UUID | None]
     made_by_run_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("sync_runs.id", ondelete="SET NULL")
     )

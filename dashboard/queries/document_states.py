@@ -92,7 +92,6 @@ def shown_by(summary: ConnectionSummary | None) -> Shown:
 
 def shown_connection(session: AnySession, practice_id: UUID) -> Shown:
     """Return the connection whose pushes are shown: the current one, else the one left last."""
-    is_old = case((XeroConnection.status == ConnectionStatus.DISCONNECTED, 1), else_=0)
     row = session.execute(
         select(
             XeroConnection.id,
@@ -105,7 +104,7 @@ def shown_connection(session: AnySession, practice_id: UUID) -> Shown:
             XeroConnection.scopes,
         )
         .where(XeroConnection.practice_id == practice_id)
-        .order_by(is_old, XeroConnection.disconnected_at.desc(), XeroConnection.created_at.desc())
+        .order_by(*XeroConnection.current_first())
         .limit(1)
     ).one_or_none()
     return Shown(*row) if row is not None else UNCONNECTED

@@ -56,6 +56,7 @@ from dashboard.queries.document_states import (
 from dashboard.queries.keyset import before_moment
 from dashboard.queries.stamps import WayFacts
 from dashboard.rules.push_sentences import PushCause
+from dashboard.rules.retry_groups import can_help
 from dashboard.rules.status_words import PushFacts, StatusWord, push_word
 from dashboard.rules.waiting_sentences import NOT_REACHED
 
@@ -96,8 +97,8 @@ class DocumentRow:
     `tab` is where the list shows it. `held_by` says what is wrong with the client's contact
     (archived, merged or erased in Xero), None if nothing is. `waits_because` is why it goes on
     later, for a push that waits. `is_offered`: accepted before Xero was connected, so a person may
-    send it. `can_retry`: the push is unfinished, so that Retry has a meaning. `changed_at` is the
-    last change of document or push, `way` what the stamp is made of.
+    send it. `can_retry`: the push is unfinished and nothing stands in the way that a retry cannot
+    mend. `changed_at` is the last change of document or push, `way` what the stamp is made of.
     """
 
     id: UUID
@@ -507,10 +508,16 @@ def _document(row: Row[Any], seen: Shown, now: datetime) -> DocumentRow:
         needs_permission=seen.needs_permission,
         waits_because=_waits_because(push, seen),
         is_offered=accepted and push is None and seen.is_current,
-        can_retry=push is not None and push.status != PushStatus.ASSOCIATED,
+        can_retry=facts.client_mapped and _can_retry(push),
         changed_at=max(document.updated_at, push.updated_at) if push else document.updated_at,
         way=_way(row, seen),
     )
+
+
+def _can_retry(push: XeroFilePush | None) -> bool:
+    if push is None or push.status == PushStatus.ASSOCIATED:
+        return False
+    return can_help(push.cause, is_in_xero=push.status == PushStatus.UPLOADED)
 
 
 def _way(row: Row[Any], seen: Shown) -> WayFacts:

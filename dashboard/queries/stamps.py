@@ -14,17 +14,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    bindparam,
-    case,
-    func,
-    select,
-    true,
-)
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select, true
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from dashboard.clock import utcnow
@@ -193,11 +183,10 @@ def with_way(
 def _shown_connection() -> ColumnElement[UUID]:
     """Return the id of the connection that pages show: the current one, else the one left last."""
     shown = aliased(XeroConnection, name="shown")
-    is_old = case((shown.status == ConnectionStatus.DISCONNECTED, 1), else_=0)
     return (
         select(shown.id)
         .where(shown.practice_id == User.practice_id)
-        .order_by(is_old, shown.disconnected_at.desc(), shown.created_at.desc())
+        .order_by(*shown.current_first())
         .limit(1)
         .correlate(User)
         .scalar_subquery()

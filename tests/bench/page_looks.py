@@ -71,6 +71,7 @@ LOOKS: dict[str, tuple[str, ...]] = {
     "clients.edit": ("",),
     "clients.ask_unlink": ("",),
     "clients.choose_contact": ("", "?q=smith", "?q=zzzz"),
+    "tag_names.page": ("?tag=Tag+03",),
     "contact_twins.page": ("", "?show=apart"),
     "documents.page": (
         *("", "?q=smith", "?q=zzzz", "?type=P60", "?year=2024-25", "?client={client_id}"),
@@ -271,6 +272,8 @@ def _fill_tags(on: Ground, ours: list[Row]) -> None:
             "practice_id": on.practice_id,
             "name": f"Tag {at:02d}",
             "source": TagSource.XERO if at % 2 else TagSource.OWN,
+            # Of the groups that contacts are in, only the one of "Tag 03" is a tag already.
+            "xero_group_id": f"g{at // 2}" if at % 4 == 3 else None,  # noqa: PLR2004
         }
         for at in range(TAGS)
     ]
