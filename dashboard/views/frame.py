@@ -259,7 +259,7 @@ def _path_of_page() -> str:
 
 def _redis_is_away() -> bool:
     try:
-        cast(Redis, current_app.extensions["redis"]).ping()
+        cast(Redis, current_app.extensions["redis_for_pages"]).ping()
     except RedisError:
         return True
     return False
