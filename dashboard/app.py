@@ -111,7 +111,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
 
 
 def _engine_options(settings: Settings) -> dict[str, object]:
-    options: dict[str, object] = {"pool_pre_ping": True}
+    options: dict[str, object] = {}
     url = make_url(settings.database_url)
     if url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query:
         # Without it a start waits for minutes on a host that swallows packets.

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
+from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -29,12 +30,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry, scoped_session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from dashboard.clock import utcnow
 
 SQLITE_CACHE_KIB = 16_000
 SQLITE_BUSY_SECONDS = 15
+# A server that crashes is away for longer than this: what was used a moment ago is still there.
+TRUSTED_SECONDS = 1.0
+LEFT_AT = "left_at"
 CONSTRAINT_NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -149,11 +155,36 @@ def database_time(session: AnySession) -> datetime:
 
 
 def prepare_engine(engine: Engine) -> None:
-    """Make SQLite safe for many writers; PostgreSQL needs nothing."""
-    if engine.dialect.name != "sqlite":
+    """Make SQLite safe for many writers, and notice a PostgreSQL that was restarted meanwhile."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _sqlite_connected)
+        event.listen(engine, "begin", _sqlite_begins)
         return
-    event.listen(engine, "connect", _sqlite_connected)
-    event.listen(engine, "begin", _sqlite_begins)
+
+    @event.listens_for(engine, "checkin")
+    def note_when(_dbapi_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info[LEFT_AT] = monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ask_after_a_rest(dbapi_connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        # SQLAlchemy's own pre-ping asks each time: one more way there and back for every poll.
+        if monotonic() - record.info.get(LEFT_AT, monotonic()) < TRUSTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(dbapi_connection)
+        except engine.dialect.loaded_dbapi.Error as broken:
+            raise InvalidatePoolError from broken
+
+
+def one_query(engine: Engine) -> Connection:
+    """Return a connection for one query that only reads: on PostgreSQL without a transaction.
+
+    BEGIN and ROLLBACK would cost two more ways there and back, and a single SELECT is whole anyway.
+    """
+    connection = engine.connect()
+    if engine.dialect.name == "sqlite":
+        return connection
+    return connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _sqlite_connected(dbapi_connection: Any, _record: Any) -> None:

@@ -47,6 +47,7 @@ from dashboard.queries.document_states import (
     ACTIVE_CONTACT,
     AnySelect,
     Shown,
+    counted,
     joined,
     narrowed,
     shown_connection,
@@ -259,8 +260,8 @@ def counts(
     tab = tab_column(seen).label("tab")
     lately = XeroFilePush.pushed_at >= filed_since if filed_since else false()
     wanted = select(tab, func.count(), func.sum(case((lately, 1), else_=0)))
-    counted = joined(wanted, seen, practice_id).group_by(tab)
-    chosen = narrowed(counted, client_id=client_id, q=q, type_=type_, year=year)
+    every = counted(wanted, seen, practice_id, names=bool(q)).group_by(tab)
+    chosen = narrowed(every, client_id=client_id, q=q, type_=type_, year=year)
     rows = session.execute(chosen).all()
     filed_lately = sum(row[2] for row in rows if row[0] == "filed")
     return DocumentCounts(**{row[0]: row[1] for row in rows}, filed_lately=filed_lately)
@@ -299,7 +300,7 @@ def needing_attention(
     """
     seen = shown or shown_connection(session, practice_id)
     chosen = (
-        joined(select(ClientDocument.client_id, func.count()), seen, practice_id)
+        counted(select(ClientDocument.client_id, func.count()), seen, practice_id)
         .where(ClientDocument.client_id.in_(client_ids), tab_column(seen) == "attention")
         .group_by(ClientDocument.client_id)
     )
@@ -308,7 +309,7 @@ def needing_attention(
 
 def clients_needing_attention(practice_id: UUID, seen: Shown) -> Select[UUID]:
     """Return the statement for the clients with a document in the tab "attention"."""
-    return joined(select(ClientDocument.client_id), seen, practice_id).where(
+    return counted(select(ClientDocument.client_id), seen, practice_id).where(
         tab_column(seen) == "attention"
     )
 
@@ -368,7 +369,7 @@ def unsent_ids(
     if not seen.is_current:
         return ()
     chosen = (
-        joined(select(ClientDocument.id), seen, practice_id)
+        counted(select(ClientDocument.id), seen, practice_id)
         .where(ClientDocument.status == DocumentStatus.ACCEPTED, XeroFilePush.id.is_(None))
         .order_by(ClientDocument.decided_at, ClientDocument.id)
         .limit(limit)

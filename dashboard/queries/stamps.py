@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select, true
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from dashboard.clock import utcnow
@@ -33,6 +33,7 @@ from dashboard.models import (
     XeroContactMapping,
     XeroFilePush,
 )
+from dashboard.models.xero_contact import LOST
 from dashboard.queries.alerts import visible_to
 from dashboard.rules.status_words import CONFIRMED_FOR
 
@@ -142,10 +143,16 @@ WORD_COLUMNS = (
 )
 
 
-def with_way(documents: AnySelect, connection_id: UUID | InstrumentedAttribute[UUID]) -> AnySelect:
+def with_way(
+    documents: AnySelect,
+    connection_id: UUID | InstrumentedAttribute[UUID],
+    *,
+    only_lost_contacts: bool = False,
+) -> AnySelect:
     """Return a statement on documents that also holds, where there are any, push and contact.
 
-    Of one connection, and outer joins all: a document without them stays.
+    Of one connection, and outer joins all: a document without them stays. With
+    *only_lost_contacts* active contacts are as good as unread ones.
     """
     return (
         documents.outerjoin(
@@ -167,6 +174,7 @@ def with_way(documents: AnySelect, connection_id: UUID | InstrumentedAttribute[U
             and_(
                 XeroContact.xero_connection_id == connection_id,
                 XeroContact.xero_contact_id == XeroContactMapping.xero_contact_id,
+                LOST if only_lost_contacts else true(),
             ),
         )
     )

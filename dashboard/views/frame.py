@@ -40,7 +40,14 @@ from dashboard.rules.alert_table import kind_of
 from dashboard.rules.permissions import missing_permissions
 from dashboard.rules.status_words import StatusWord, connection_word
 from dashboard.views.filters import near_time, place_of_request
-from dashboard.views.guards import opened_directly, safe_next, sign_in_required, unless_seen
+from dashboard.views.guards import (
+    ask_admins,
+    is_panel,
+    opened_directly,
+    safe_next,
+    sign_in_required,
+    unless_seen,
+)
 
 pages = Blueprint("frame", __name__)
 
@@ -142,7 +149,7 @@ class Frame:
         if alert is None or self._user is None:
             return None
         kind = kind_of(alert.cause)
-        label, url = kind.action, kind.path
+        label, url = ("", "") if kind.path in _page_on_screen() else (kind.action, kind.path)
         text = self._with_moment(alert)
         if kind.only_admins_act and not self._user.is_admin:
             label, url = "", ""
@@ -231,15 +238,6 @@ def word_facts(summary: ConnectionSummary | None) -> WordFacts:
     )
 
 
-def ask_admins(names: list[str]) -> str:
-    """Return whom staff should ask, by name."""
-    if not names:
-        return "Ask a practice admin."
-    if len(names) == 1:
-        return f"Ask {names[0]}."
-    return f"Ask {', '.join(names[:-1])} or {names[-1]}."
-
-
 def time_zone_of_practice() -> str:
     """Return the time zone that pages of this request use."""
     frame = current_frame()
@@ -249,12 +247,13 @@ def time_zone_of_practice() -> str:
 def _is_banner(alert: AlertRow) -> bool:
     """Whether the alert belongs above the page that the person sees."""
     kind = kind_of(alert.cause)
-    return kind.is_banner and not (kind.is_told_there and kind.path == _path_of_page())
+    return kind.is_banner and not (kind.is_told_there and kind.path in _page_on_screen())
 
 
-def _path_of_page() -> str:
-    """Return the path of the page that the person sees: the one that polls, if this is a poll."""
-    return urlsplit(htmx.current_url or request.path).path
+def _page_on_screen() -> set[str]:
+    """Return the page's address, without and with what it asks; a poll's is that of its page."""
+    page = urlsplit((htmx.current_url or "") if is_panel() else request.full_path)
+    return {page.path, f"{page.path}?{page.query}"}
 
 
 def _redis_is_away() -> bool:

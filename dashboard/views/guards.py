@@ -16,9 +16,10 @@ from flask_login import current_user, login_user, logout_user
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from dashboard.clock import utcnow
-from dashboard.database import db, reading_only
+from dashboard.database import db, one_query, reading_only
 from dashboard.extensions import htmx, login_manager
 from dashboard.models import User
+from dashboard.queries import connections
 from dashboard.queries.stamps import Reader
 from dashboard.services.refusals import InvalidInput, NotAllowed
 from dashboard.views.problems import problem
@@ -77,10 +78,20 @@ def admin_required(view: Callable[P, R]) -> Callable[P, R]:
     @sign_in_required
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         if not current_user.is_admin:
-            raise NotAllowed("Only practice admins can do this.", "Ask an admin of your practice.")
+            names = connections.admin_names(db.session, current_practice_id())
+            raise NotAllowed("Only practice admins can do this.", ask_admins(names))
         return view(*args, **kwargs)
 
     return guarded
+
+
+def ask_admins(names: list[str]) -> str:
+    """Return whom staff should ask, by name."""
+    if not names:
+        return "Ask a practice admin."
+    if len(names) == 1:
+        return f"Ask {names[0]}."
+    return f"Ask {', '.join(names[:-1])} or {names[-1]}."
 
 
 def unless_seen(
@@ -98,7 +109,7 @@ def unless_seen(
             seen, user_id = request.args.get("seen"), _session_user_id()
             if htmx and seen and user_id is not None:
                 # A session of the ORM would cost as much again as the query.
-                with db.engine.connect() as reader:
+                with one_query(db.engine) as reader:
                     stamp = stamp_of(reader, user_id, *args, **kwargs)
                 if stamp == seen:
                     return Response(status=HTTPStatus.NO_CONTENT)

@@ -491,6 +491,18 @@ class TestLinking:
         assert "Ada Limited" in text
         assert contact.xero_contact_id in text
 
+    def test_a_contact_that_is_another_clients_invites_no_link(
+        self, browser: Browser, practice: Practice, connection: XeroConnection, ada: Client
+    ) -> None:
+        factories.make_client(practice, name="Ada Stone", email="ada@stone.example")
+        factories.make_contact(connection, name="Ada Stone", email="ada@stone.example")
+        wiring.xero_sync().rematch(practice.id)
+        theirs = browser.get(f"/clients/{ada.id}/link?q=Stone").text
+        assert "Looks like <bdi>Ada Stone</bdi>." in theirs
+        assert "Exact match" not in theirs
+        stone = db.session.scalars(select(Client.id).where(Client.name == "Ada Stone")).one()
+        assert "Exact match" in browser.get(f"/clients/{stone}/link?q=Stone").text
+
     def test_a_contact_is_linked_and_another_chosen_later(
         self, browser: Browser, connection: XeroConnection, ada: Client, contact: XeroContact
     ) -> None:

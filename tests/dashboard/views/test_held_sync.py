@@ -89,7 +89,8 @@ class TestPage:
     def test_the_run_and_the_alert_lead_there(self, browser: Browser, held: SyncRun) -> None:
         run = browser.get(f"/sync-history/{held.id}").text
         assert "Needs a decision" in run
-        assert f'href="{PAGE}"' in run
+        assert f'<a class="btn button-primary" href="{PAGE}">' in run
+        assert "/cancel" not in run
         assert f'href="{PAGE}"' in browser.get("/alerts").text
 
     def test_without_one_it_says_so(self, browser: Browser) -> None:
