@@ -16,8 +16,8 @@ from dashboard.rules.day_chart import chart_of
 from dashboard.rules.preview_filter import PreviewFilter
 from dashboard.rules.status_words import run_word
 from dashboard.views.filters import day_month, last_midnights, place_of_request
-from dashboard.views.frame import Frame, ask_admins, current_frame, word_for
-from dashboard.views.guards import current_practice_id, sign_in_required
+from dashboard.views.frame import Frame, current_frame, word_for
+from dashboard.views.guards import ask_admins, current_practice_id, sign_in_required
 
 pages = Blueprint("overview", __name__)
 
