@@ -85,6 +85,10 @@ class Outside:
             self.limits,
             memory=self.notes,
         )
+        # A page that tells what may still be asked does not wait for it as a call does.
+        self.governor_for_pages = Governor(
+            cast(Redis, app.extensions["redis_for_pages"]), self.limits, memory=self.notes
+        )
         self.transport = Transport(
             self.governor, settings.xero_api_url, on_exchange=self.notes.note
         )

@@ -150,8 +150,8 @@ def app(settings: Settings, worked_out_once: WorkedOutOnce) -> Iterator[Flask]:
     worked_out_once.share_with(app)
     app.config["TESTING"] = True
     app.test_client_class = FreshClient
-    # On a busy machine a nudge may take longer than people are made to wait for it.
-    app.extensions["redis_for_nudges"] = app.extensions["redis"]
+    # On a busy machine Redis may take longer than people are made to wait for it.
+    app.extensions["redis_for_pages"] = app.extensions["redis"]
     with app.app_context():
         yield app
         db.session.remove()

@@ -124,7 +124,7 @@ def budget_of(
     """Return what calls of *priority* may still ask the organisation, None if nobody can count."""
     world = wiring.outside()
     try:
-        left = world.governor.calls_left(connection.tenant_id)
+        left = world.governor_for_pages.calls_left(connection.tenant_id)
     except XeroMustWait:
         return None
     limits, reserve = world.limits, Reserve()

@@ -258,7 +258,7 @@ def _page_on_screen() -> set[str]:
 
 def _redis_is_away() -> bool:
     try:
-        cast(Redis, current_app.extensions["redis"]).ping()
+        cast(Redis, current_app.extensions["redis_for_pages"]).ping()
     except RedisError:
         return True
     return False

@@ -15,6 +15,8 @@ from jobs.queue import workers_alive
 
 pages = Blueprint("health", __name__)
 
+UNKNOWN = "unknown: Redis does not answer"
+
 
 @pages.get("/healthz")
 def healthz() -> Response:
@@ -25,7 +27,9 @@ def healthz() -> Response:
 @pages.get("/readyz")
 def readyz() -> Response:
     """Database, Redis and workers: each `ok` or what is wrong; 503 unless all are ok."""
-    parts = {"database": _database(), "redis": _redis(), "workers": _workers()}
+    redis = _redis()
+    workers = _workers() if redis == "ok" else UNKNOWN
+    parts = {"database": _database(), "redis": redis, "workers": workers}
     ready = all(state == "ok" for state in parts.values())
     answer = jsonify(status="ok" if ready else "not ready", **parts)
     answer.status_code = 200 if ready else 503
@@ -52,5 +56,5 @@ def _workers() -> str:
     try:
         alive = workers_alive()
     except RedisError:
-        return "unknown: Redis does not answer"
+        return UNKNOWN
     return "ok" if alive else "no worker is running: start one with `flask worker`"

@@ -50,7 +50,7 @@ def queue(connection: redis.Redis) -> Iterator[JsonQueue]:
 
 def app_with(connection: redis.Redis) -> Flask:
     app = Flask(__name__)
-    app.extensions |= {"redis": connection, "redis_for_nudges": connection}
+    app.extensions |= {"redis": connection, "redis_for_pages": connection}
     return app
 
 
@@ -160,9 +160,13 @@ class TestRedisDown:
                 assert not poke("file-push", PRACTICE)
                 with asked, pytest.raises(BlockingIOError):
                     silent.accept()
-            waits = app.extensions["redis_for_nudges"].get_connection_kwargs()
-        # The usual calls to Redis end after two seconds.
-        assert waits["socket_timeout"] <= 0.5
+            for patience in (
+                app.extensions["redis_for_pages"].get_connection_kwargs(),
+                app.config["RATELIMIT_STORAGE_OPTIONS"],
+            ):
+                # The usual calls to Redis end after two seconds.
+                assert patience["socket_timeout"] <= 0.5
+                assert patience["retry"].get_retries() == 0
 
 
 class TestWorkersAlive:

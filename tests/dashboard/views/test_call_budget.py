@@ -209,6 +209,31 @@ def take_redis_away(app: Flask) -> None:
     app.extensions["redis"].connection_pool = dead.connection_pool
 
 
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("/", RESTS),
+        ("/settings", NOT_COUNTED),
+        ("/sync-history", NOT_COUNTED),
+        ("/api/integrations/xero/status", NOT_COUNTED),
+    ],
+)
+def test_no_page_waits_for_redis_with_the_patience_of_a_worker(  # noqa: PLR0917 - cases
+    app: Flask,
+    browser: Browser,
+    connection: XeroConnection,
+    monkeypatch: pytest.MonkeyPatch,
+    page: str,
+    words: str,
+) -> None:
+    def asked(*_details: object, **_more: object) -> None:
+        raise AssertionError("whoever opens this page waits for seconds")
+
+    monkeypatch.setattr(app.extensions["redis"], "execute_command", asked)
+    app.extensions["redis_for_pages"] = Redis.from_url("redis://localhost:1/0")
+    assert words in unescape(browser.get(page).text)
+
+
 def test_the_header_tells_an_open_page_that_all_work_rests(
     app: Flask, browser: Browser, connection: XeroConnection
 ) -> None:
