@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 
 from dashboard.database import AnySession
 from dashboard.models import (
@@ -102,10 +102,7 @@ def summary(session: AnySession, practice_id: UUID) -> ConnectionSummary | None:
             ),
         )
         .where(XeroConnection.practice_id == practice_id)
-        .order_by(
-            case((XeroConnection.status == ConnectionStatus.DISCONNECTED, 1), else_=0),
-            XeroConnection.updated_at.desc(),
-        )
+        .order_by(*XeroConnection.current_first())
         .limit(1)
     ).first()
     if row is None:

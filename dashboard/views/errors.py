@@ -18,6 +18,8 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.extensions import htmx, limiter
+from dashboard.rules.file_sizes import size_in_words
+from dashboard.rules.upload_policy import LARGEST_UPLOAD
 from dashboard.rules.waiting_sentences import wait_sentence
 from dashboard.services.refusals import InvalidInput, Refusal
 from dashboard.views.filters import duration, plural
@@ -31,7 +33,9 @@ SENTENCES = {
     HTTPStatus.BAD_REQUEST: "We could not read this request.",
     HTTPStatus.NOT_FOUND: "There is nothing at this address.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not take this kind of request.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "This file is too large. Xero takes up to 10 MB.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        f"This file is too large. Xero takes up to {size_in_words(LARGEST_UPLOAD)}."
+    ),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "We cannot read this kind of content.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many tries. Wait a few minutes and try again.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Sorry, there is a problem with the service.",
@@ -63,25 +67,39 @@ def answer(status: int, code: str, sentence: str, **more: object) -> Response:
     # A form that is too old is nobody's fault and no admin can help: not the page of a 403.
     has_page = status in PAGES and code != CSRF
     page = f"errors/{status}.html" if has_page else "errors/refusal.html"
-    body = render_template(page, sentence=sentence, reference=more.get("reference"), status=status)
+    body = render_template(
+        page,
+        sentence=sentence,
+        reference=more.get("reference"),
+        status=status,
+        limit=LARGEST_UPLOAD,
+        back=_page_before(),
+    )
     return make_response(body, status)
 
 
 def _refused(refusal: Refusal) -> Response:
     db.session.rollback()
     field = refusal.field if isinstance(refusal, InvalidInput) else None
-    back = request.referrer
-    if refusal.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN} and _came_by_form(back):
+    back = _page_before()
+    is_hidden = refusal.status in {HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN}
+    if back is not None and _came_by_form() and not is_hidden:
         # People go back to the page whose button they pressed and read there what happened.
         flash(refusal.text, "danger")
         return cast(Response, redirect(back, HTTPStatus.SEE_OTHER))
     return answer(refusal.status, refusal.code, refusal.text, field=field)
 
 
-def _came_by_form(back: str | None) -> bool:
-    if wants_json() or htmx or not is_form_post() or not back:
-        return False
-    return back.startswith(request.host_url)
+def _came_by_form() -> bool:
+    return is_form_post() and not (wants_json() or htmx)
+
+
+def _page_before() -> str | None:
+    """Return the page of ours whose link or button led here, unless it is what did not work."""
+    back = request.referrer
+    if not back or not back.startswith(request.host_url):
+        return None
+    return None if request.method == "GET" and back == request.url else back
 
 
 def _xero_error(error: XeroError) -> Response:
@@ -116,7 +134,7 @@ def _csrf(_error: CSRFError) -> Response:
     return answer(
         HTTPStatus.FORBIDDEN,
         CSRF,
-        "This page was open too long. What was saved stays saved. Reload the page and try again.",
+        "This page was open too long. What was saved stays saved. Open it again and try again.",
     )
 
 

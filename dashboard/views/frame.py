@@ -41,6 +41,7 @@ from dashboard.rules.permissions import missing_permissions
 from dashboard.rules.status_words import StatusWord, connection_word
 from dashboard.views.filters import near_time, place_of_request
 from dashboard.views.guards import (
+    ask_admins,
     is_panel,
     opened_directly,
     safe_next,
@@ -142,7 +143,7 @@ class Frame:
     @property
     def banner(self) -> dict[str, Any] | None:
         """The one banner: the most serious alert that deserves one, or that all work rests."""
-        alert = next((alert for alert in self.alerts if kind_of(alert.cause).is_banner), None)
+        alert = next(filter(_is_banner, self.alerts), None)
         if (alert is None or alert.tone != "danger") and self.all_work_rests:
             return RESTING
         if alert is None or self._user is None:
@@ -237,19 +238,16 @@ def word_facts(summary: ConnectionSummary | None) -> WordFacts:
     )
 
 
-def ask_admins(names: list[str]) -> str:
-    """Return whom staff should ask, by name."""
-    if not names:
-        return "Ask a practice admin."
-    if len(names) == 1:
-        return f"Ask {names[0]}."
-    return f"Ask {', '.join(names[:-1])} or {names[-1]}."
-
-
 def time_zone_of_practice() -> str:
     """Return the time zone that pages of this request use."""
     frame = current_frame()
     return frame.practice.time_zone if frame and frame.practice else "Europe/London"
+
+
+def _is_banner(alert: AlertRow) -> bool:
+    """Whether the alert belongs above the page that the person sees."""
+    kind = kind_of(alert.cause)
+    return kind.is_banner and not (kind.is_told_there and kind.path in _page_on_screen())
 
 
 def _page_on_screen() -> set[str]:

@@ -33,15 +33,21 @@ from dashboard.rules.organisation_change import comparison_sentence, question
 from dashboard.rules.permissions import PERMISSIONS, is_granted
 from dashboard.rules.sync_brake import PERCENTS
 from dashboard.rules.waiting_sentences import wait_sentence
-from dashboard.services.refusals import ChoiceNeeded, ConnectionNotUsable, NotConnected
+from dashboard.services.refusals import (
+    ChoiceNeeded,
+    ConnectionNotUsable,
+    ConsentRefused,
+    NotConnected,
+)
 from dashboard.views import guards
 from dashboard.views.call_budget import calls_stamp, card_of_calls
 from dashboard.views.connected import to_settings, welcome
 from dashboard.views.connection_card import card_of
 from dashboard.views.filters import hour_minute, near_time, place_of_request, plural
-from dashboard.views.frame import Frame, ask_admins, current_frame
+from dashboard.views.frame import Frame, current_frame
 from dashboard.views.guards import (
     admin_required,
+    ask_admins,
     current_practice_id,
     current_user_id,
     sign_in_required,
@@ -236,6 +242,14 @@ def cancel_choice(choice_id: UUID) -> Response:
     wiring.xero_auth().forget_choice(current_practice_id(), guards.current_user_id(), choice_id)
     flash("Nothing has changed.", "info")
     return to_settings()
+
+
+@pages.errorhandler(ConsentRefused)
+def without_consent(refusal: ConsentRefused) -> Response:
+    """Say what became of a connection attempt where a new one can begin."""
+    db.session.rollback()
+    flash(refusal.text, "danger")
+    return to_settings(xero="refused")
 
 
 @pages.get("/settings/disconnect")

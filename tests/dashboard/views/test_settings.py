@@ -153,11 +153,17 @@ class TestPreferences:
         assert browser.post("/settings/preferences", {"brake_percent": "0"}).status_code == 422
 
     def test_staff_only_read_them(
-        self, browser_of: Callable[[User], Browser], colleague: User, connection: XeroConnection
+        self,
+        browser_of: Callable[[User], Browser],
+        admin: User,
+        colleague: User,
+        connection: XeroConnection,
     ) -> None:
         staff = browser_of(colleague)
         assert staff.send_json("PATCH", f"{API}/settings", {}).status_code == 403
-        assert staff.post("/settings/preferences").status_code == 403
+        refused = staff.post("/settings/preferences")
+        assert refused.status_code == 403
+        assert "Only practice admins can do this. Ask Priya." in refused.text
         page = staff.get("/settings").text
         assert "Save preferences" not in page
         assert "Disconnect from Xero" not in page
