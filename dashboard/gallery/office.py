@@ -156,7 +156,7 @@ class Office:
                         xero_tenant_id=self.tenant_id,
                         hour=hour,
                         purpose=purpose,
-                        last_at=hour,
+                        last_at=self.now - 2 * MINUTE - day * DAY,
                         **values,
                     )
                 )

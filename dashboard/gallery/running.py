@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import select
+
+from dashboard.database import db
 from dashboard.gallery.office import DAY, MINUTE, Office
 from dashboard.gallery.scenes import Outside, Way, Who, scene
 from dashboard.models import (
@@ -20,6 +23,7 @@ from dashboard.rules.sync_brake import Weight
 
 HISTORY = "/sync-history"
 FINISHED = {"done": 1516, "total": 1516, "created": 1204, "linked": 309, "skipped": 3}
+HALF_DONE = {"done": 640, "total": 1516, "created": 512, "linked": 128}
 
 
 def page_of(run: SyncRun, part: str = "") -> str:
@@ -56,12 +60,13 @@ def waiting_for_xero(at: Office) -> Way:
         waits_because="minute",
         progress={"step": "read", "new": 12},
     )
+    at.truth.must_wait(at.connection.id, (25 * MINUTE).total_seconds(), "minute")
     return page_of(run)
 
 
 @scene("Run", "finished")
 def finished(at: Office) -> Way:
-    run = import_of(at, RunStatus.FINISHED, **FINISHED)
+    run = import_of(at, RunStatus.FINISHED, done=3, total=3, created=3)
     clients = at.clients(3)
     at.items(
         run,
@@ -72,7 +77,8 @@ def finished(at: Office) -> Way:
 
 def with_problems(at: Office, **values: Any) -> SyncRun:
     """Return an import of which three contacts need somebody."""
-    run = import_of(at, RunStatus.FINISHED_WITH_PROBLEMS, problems=3, **{**FINISHED, **values})
+    counts = {"done": 6, "total": 6, "created": 1, "linked": 1, "skipped": 1, "problems": 3}
+    run = import_of(at, RunStatus.FINISHED_WITH_PROBLEMS, **{**counts, **values})
     made, linked, *_ = at.clients(3)
     taken = import_sentences.client_taken("Rob Smith", "R Smith Joinery")
     at.items(
@@ -133,6 +139,7 @@ def failed(at: Office) -> Way:
         error=said,
         technical_details=technical,
     )
+    at.truth.no_good_answer(at.connection.id, "Xero did not answer.")
     return page_of(run)
 
 
@@ -152,16 +159,23 @@ def expired(at: Office) -> Way:
 
 @scene("Run", "cancelled")
 def cancelled(at: Office) -> Way:
-    by, reached = at.staff.name, {"done": 640, "total": 1516}
+    by, reached = at.staff.name, {"done": 2, "total": 4}
     said = run_sentences.cancelled(kind="import", by=by, **reached)
-    run = import_of(at, RunStatus.CANCELLED, error=said, created=512, linked=128, **reached)
+    run = import_of(at, RunStatus.CANCELLED, error=said, created=1, linked=1, **reached)
+    made, linked = at.clients(2)
+    at.items(
+        run,
+        (made.name, ItemOutcome.CREATED, None, made),
+        (linked.name, ItemOutcome.LINKED, None, linked),
+        ("M Vela", ItemOutcome.WAITING, None, None),
+        ("Yarrow Stores", ItemOutcome.WAITING, None, None),
+    )
     return page_of(run)
 
 
 @scene("Run", "polls not answered", outside=Outside.SILENT)
 def silent(at: Office) -> Way:
-    counts = {"done": 640, "total": 1516, "created": 512, "linked": 128}
-    return page_of(import_of(at, RunStatus.RUNNING, **counts))
+    return page_of(import_of(at, RunStatus.RUNNING, **HALF_DONE))
 
 
 def hold(at: Office) -> SyncRun:
@@ -237,6 +251,9 @@ def undo_nothing(at: Office) -> Way:
     for client in clients:
         at.received(client)
         client.updated_at = at.now
+    # The one that was linked has been linked anew by hand.
+    mapping = select(XeroContactMapping).where(XeroContactMapping.client_id == clients[-1].id)
+    db.session.scalars(mapping).one().made_by_run_id = None
     return page_of(run, "/undo")
 
 
@@ -291,8 +308,7 @@ def past(at: Office) -> None:
         RunKind.IMPORT,
         RunStatus.FINISHED_WITH_PROBLEMS,
         began=at.now - 2 * DAY,
-        problems=3,
-        **FINISHED,
+        **{**FINISHED, "linked": 306, "problems": 3},
     )
     said = run_sentences.cancelled(kind="import", by=at.staff.name, done=640, total=1516)
     at.run(
@@ -300,8 +316,7 @@ def past(at: Office) -> None:
         RunStatus.CANCELLED,
         began=at.now - 3 * DAY,
         error=said,
-        done=640,
-        total=1516,
+        **HALF_DONE,
     )
 
 
@@ -309,7 +324,7 @@ def past(at: Office) -> None:
 def history(at: Office) -> Way:
     at.connect()
     past(at)
-    at.run(RunKind.IMPORT, RunStatus.RUNNING, done=640, total=1516, created=512, problems=3)
+    at.run(RunKind.IMPORT, RunStatus.RUNNING, **{**HALF_DONE, "linked": 125, "problems": 3})
     return HISTORY
 
 

@@ -78,7 +78,8 @@ def reading(at: Office) -> Way:
 
 @scene("Settings", "not confirmed")
 def not_confirmed(at: Office) -> Way:
-    busy(at, last_good_call_at=at.now - 3 * HOUR)
+    past = at.now - 3 * HOUR
+    busy(at, last_good_call_at=past, last_sync_at=past, token_last_refreshed_at=past)
     at.truth.no_good_answer(at.connection.id, "Xero did not answer.")
     return SETTINGS
 

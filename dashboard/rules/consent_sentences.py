@@ -41,7 +41,7 @@ LIMIT_REACHED = ConsentSentence(
     is_for_operator=True,
 )
 APP_REFUSED = ConsentSentence(
-    "Xero does not accept this installation's app. Nothing was saved. We have been told.",
+    "Xero does not accept this installation’s app. Nothing was saved. We have been told.",
     "Nothing to do on your side.",
     is_for_operator=True,
 )
@@ -74,7 +74,7 @@ def clocks_differ(ours: datetime, xeros: datetime) -> bool:
 def clock_sentence(ours: datetime, xeros: datetime) -> ConsentSentence:
     """Return what to say when the proof of identity failed because this machine's clock is off."""
     return ConsentSentence(
-        f"This installation's clock is off: it says {_moment(ours)}, Xero says {_moment(xeros)}."
+        f"This installation’s clock is off: it says {_moment(ours)}, Xero says {_moment(xeros)}."
         " Nothing was saved.",
         "Try again when the clock is right.",
         is_for_operator=True,

@@ -31,7 +31,7 @@ def fate_of(status: str, before: str | None) -> Fate | None:
         return None
     if status == ACTIVE:
         return Fate("Restored in Xero: documents can be filed on it again.")
-    what = "Erased in Xero on the person's request" if status == ERASED else "Archived in Xero"
+    what = "Erased in Xero on the person’s request" if status == ERASED else "Archived in Xero"
     return Fate(
         f"{what}. New documents cannot be filed on it; link another contact if there is one.",
         loses_contact=True,

@@ -51,10 +51,10 @@ PERMISSIONS = (
     CONTACTS,
     Permission(
         ("accounting.settings.read",),
-        "Read your organisation's name and settings",
-        "The organisation's details cannot be checked.",
-        "Read your organisation's settings",
-        "Connected, but without permission to read your organisation's name and settings.",
+        "Read your organisation’s name and settings",
+        "The organisation’s details cannot be checked.",
+        "Read your organisation’s settings",
+        "Connected, but without permission to read your organisation’s name and settings.",
     ),
     FILES,
     Permission(

@@ -30,8 +30,8 @@ class Weight:
         lost = f", {self.archived:,} of them archived or erased in Xero" if self.archived else ""
         return (
             f"Stopped before changing anything: {self.changed:,} of {self.linked:,} linked clients"
-            f" would change{lost}. That is more than {percent} %. Look at the list, then apply it"
-            " or leave the clients as they are."
+            f" would change{lost}. That is more than {percent}\N{NO-BREAK SPACE}%."
+            " Look at the list, then apply it or leave the clients as they are."
         )
 
 

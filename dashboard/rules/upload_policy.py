@@ -163,7 +163,7 @@ def _type_not_accepted(extension: str) -> UploadRefusal:
     if not extension:
         return UploadRefusal(
             RefusalKind.TYPE_NOT_ACCEPTED,
-            "This file's name has no ending such as .pdf, so Xero does not take it.",
+            "This file’s name has no ending such as .pdf, so Xero does not take it.",
             "Add the right ending to its name and upload it again.",
         )
     target = "PDF or JPEG" if extension in _PICTURES else "PDF"

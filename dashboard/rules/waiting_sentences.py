@@ -15,7 +15,7 @@ NOT_COUNTED = "We cannot count our calls to Xero right now, so we make none."
 
 _ASKED_BY_XERO = frozenset({"minute", "concurrent", "app-minute", "unknown", "blocked"})
 _SENTENCES = {
-    DAY: "Xero's daily limit for this organisation is used up.",
+    DAY: "Xero’s daily limit for this organisation is used up.",
     LIMITER_UNAVAILABLE: NOT_COUNTED,
     NO_ANSWER: "Xero did not answer.",
     NOT_REACHED: "We could not reach Xero.",

@@ -232,5 +232,5 @@ def _pause(problem: XeroRateLimited) -> float:
 def _no_good_answer(problem: XeroError) -> str:
     if isinstance(problem, XeroAppRefused):
         # Nobody's connection is at fault, and none of them works: the operator's turn.
-        return "Xero does not accept this installation's app."
+        return "Xero does not accept this installation’s app."
     return f"Xero did not answer properly. {problem.message}"

@@ -105,7 +105,7 @@ class ConnectionTruth:
                 AlertCause.DAY_LIMIT,
                 "warning",
                 "Daily limit reached",
-                f"Xero's daily limit for {changed.xero_org_name or 'this organisation'} is used"
+                f"Xero’s daily limit for {changed.xero_org_name or 'this organisation'} is used"
                 " up. Nothing is lost.",
             )
         self._session.commit()

@@ -151,8 +151,8 @@ def cost_of_filing(
     return _cost(what, calls_to_file(count), budget, now, waiting=calls_to_file(waiting))
 
 
-def cost_of_reading(summary: ConnectionSummary | None) -> str:
-    """Return what it costs to read contacts now; empty where they cannot be read."""
+def cost_of_reading(summary: ConnectionSummary | None, what: str = "Reading") -> str:
+    """Return what *what* costs, reading contacts now; empty where they cannot be read."""
     if summary is None or summary.status != "active":
         return ""
     count = calls_to_read(summary.last_sync_contact_count, all_of_them=summary.last_sync_at is None)
@@ -161,8 +161,8 @@ def cost_of_reading(summary: ConnectionSummary | None) -> str:
     if budget is None:
         return NOT_COUNTED
     if count is None:
-        return f"Reading takes a call to Xero for every {number(CONTACTS_PER_CALL)} contacts."
-    return _cost("Reading", count, budget, now)
+        return f"{what} takes a call to Xero for every {number(CONTACTS_PER_CALL)} contacts."
+    return _cost(what, count, budget, now)
 
 
 def _cost(what: str, count: int, budget: Budget, now: datetime, *, waiting: int = 0) -> str:

@@ -188,7 +188,7 @@ def choose_value(client_id: UUID) -> Response:
         service.keep_ours(current_practice_id(), client_id, field)
         flash(f"We keep our {FIELD_NAMES[field]} until it changes in Xero again.", "success")
     else:
-        raise InvalidInput("There is no such choice.", "Use Xero's value, or keep ours.")
+        raise InvalidInput("There is no such choice.", "Use Xero’s value, or keep ours.")
     return _see(url_for("clients.one", client_id=client_id, _anchor="xero-contact"))
 
 

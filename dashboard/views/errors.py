@@ -1,4 +1,7 @@
-"""Refusals, Xero's errors and our own faults as pages, fragments or problems; the only place."""
+"""Refusals, Xero's errors and our own faults as pages, fragments or problems; the only place.
+
+Too many tries to sign in are the one exception: the form itself tells of them.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,13 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from dashboard.clock import utcnow
 from dashboard.database import db
-from dashboard.extensions import htmx, limiter
+from dashboard.extensions import htmx
 from dashboard.rules.file_sizes import size_in_words
 from dashboard.rules.upload_policy import LARGEST_UPLOAD
 from dashboard.rules.waiting_sentences import wait_sentence
 from dashboard.services.refusals import InvalidInput, Refusal
-from dashboard.views.filters import duration, plural
+from dashboard.views.filters import duration
 from dashboard.views.guards import is_form_post, unauthorised, wants_json
 from dashboard.views.problems import problem
 from dashboard.xero import XeroError, XeroMustWait
@@ -37,13 +39,12 @@ SENTENCES = {
         f"This file is too large. Xero takes up to {size_in_words(LARGEST_UPLOAD)}."
     ),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "We cannot read this kind of content.",
-    HTTPStatus.TOO_MANY_REQUESTS: "Too many tries. Wait a few minutes and try again.",
     HTTPStatus.INTERNAL_SERVER_ERROR: "Sorry, there is a problem with the service.",
     HTTPStatus.SERVICE_UNAVAILABLE: "This is not available right now. Try again in a minute.",
 }
 CSRF = "csrf"
 SIGN_IN = "sign_in.sign_in"
-PAGES = frozenset({403, 404, 413, 429, 500, 503})
+PAGES = frozenset({403, 404, 413, 500, 503})
 
 
 def register(app: Flask) -> None:
@@ -144,23 +145,11 @@ def _http(error: HTTPException) -> Response:
         return cast(Response, error.get_response())
     phrase = HTTPStatus(status).phrase
     sentence = SENTENCES.get(HTTPStatus(status), f"{phrase}.")
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        sentence = _too_many_tries() or sentence
     reply = answer(status, phrase.lower().replace(" ", "_"), sentence)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         # RFC 9110, 15.5.6: the answer has to name what the address takes.
         reply.headers["Allow"] = ", ".join(sorted(error.valid_methods))
     return reply
-
-
-def _too_many_tries() -> str | None:
-    limit = limiter.current_limit
-    if limit is None:
-        return None
-    # The library names the second after the window's end.
-    seconds = max(limit.reset_at - 1 - utcnow().timestamp(), 1)
-    minutes = math.ceil(seconds / 60)
-    return f"Too many tries. Try again in {plural(minutes, '{n} minute', '{n} minutes')}."
 
 
 def _redis(error: RedisError) -> Response:

@@ -148,7 +148,7 @@ def number(value: float, locale: Locale = BRITISH) -> str:
 
 def percent(value: float) -> str:
     """Return a share of a hundred as whole "42 %", never rounded up to a hundred."""
-    return f"{int(value)} %"
+    return f"{int(value)}\N{NO-BREAK SPACE}%"
 
 
 def duration(length: timedelta | float) -> str:

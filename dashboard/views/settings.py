@@ -266,7 +266,7 @@ def disconnect() -> Response | str:
     summary = _current_summary()
     remove_links = "remove_links" in request.form
     if remove_links and request.form.get("typed_name", "").strip() != summary.organisation:
-        error = "That is not the organisation's name." if "typed_name" in request.form else None
+        error = "That is not the organisation’s name." if "typed_name" in request.form else None
         asked = _ask_to_disconnect(summary, typed=True, error=error)
         return make_response(asked, HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK)
     db.session.rollback()

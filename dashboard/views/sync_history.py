@@ -97,7 +97,7 @@ def page() -> str:
         csv_url=_address(here, "run_actions.runs_csv"),
         summary=summary,
         is_connected=summary is not None and summary.is_current,
-        reading_cost=cost_of_reading(summary),
+        reading_cost=cost_of_reading(summary, "A contact check"),
     )
 
 

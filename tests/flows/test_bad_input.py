@@ -65,6 +65,7 @@ class TestSigningIn:
         assert [answer.status_code for answer in answers[:10]] == [401] * 10
         assert answers[-1].status_code == 429
         assert re.search(r"Try again in 1[45] minutes\.", answers[-1].text)
+        assert f'value="{email}"' in answers[-1].text
 
     def test_without_its_token_the_form_is_refused_in_words(
         self, visitor: FlaskClient, admin: User

@@ -192,7 +192,7 @@ class TestLeaving:
         assert f"Type {name} to go on" in asked.text
         wrong = browser.post("/settings/disconnect", {"remove_links": "1", "typed_name": "x"})
         assert wrong.status_code == 422
-        assert "That is not the organisation&#39;s name." in wrong.text
+        assert "That is not the organisation’s name." in wrong.text
         assert browser.get_json(f"{API}/status")["status"] == "active"
         browser.post("/settings/disconnect", {"remove_links": "1", "typed_name": f" {name} "})
         page = browser.get("/settings").text

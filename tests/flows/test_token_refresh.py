@@ -219,7 +219,7 @@ class TestTrouble:
         connection = session.scalars(select(XeroConnection)).one()
         # No call worked, so the connection must not look healthier than it is.
         assert connection.consecutive_errors == 1
-        assert connection.last_error == "Xero does not accept this installation's app."
+        assert connection.last_error == "Xero does not accept this installation’s app."
 
     @pytest.mark.parametrize(
         ("fault", "asked", "paused"),

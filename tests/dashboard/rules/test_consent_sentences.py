@@ -50,7 +50,7 @@ class TestRefusedConsent:
     def test_clocks_are_told_with_the_day(self) -> None:
         xeros = NOON + timedelta(days=1)
         assert clock_sentence(NOON, xeros).text == (
-            "This installation's clock is off: it says 22 Nov 2026, 12:00:00 UTC, Xero says"
+            "This installation’s clock is off: it says 22 Nov 2026, 12:00:00 UTC, Xero says"
             " 23 Nov 2026, 12:00:00 UTC. Nothing was saved."
         )
         assert clocks_differ(NOON, xeros)

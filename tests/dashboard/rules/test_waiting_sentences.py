@@ -21,7 +21,7 @@ def test_every_reason_of_the_limiter_has_its_sentence() -> None:
         WaitReason.CONCURRENT: ASKED,
         WaitReason.APP_MINUTE: ASKED,
         WaitReason.BLOCKED: ASKED,
-        WaitReason.DAY: "Xero's daily limit for this organisation is used up.",
+        WaitReason.DAY: "Xero’s daily limit for this organisation is used up.",
         WaitReason.LIMITER_UNAVAILABLE: NOT_COUNTED,
         WaitReason.SAFE_START: PAUSE,
     }

@@ -270,8 +270,8 @@ class TestBrake:
         assert run.held_at is not None
         assert run.error == (
             "Stopped before changing anything: 11 of 12 linked clients would change, 10 of them"
-            " archived or erased in Xero. That is more than 20 %. Look at the list, then apply it"
-            " or leave the clients as they are."
+            " archived or erased in Xero. That is more than 20\N{NO-BREAK SPACE}%. Look at the"
+            " list, then apply it or leave the clients as they are."
         )
         reasons = [item.reason for item in held.items(run).values()]
         assert sum("Archived in Xero" in (reason or "") for reason in reasons) == 10

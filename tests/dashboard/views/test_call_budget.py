@@ -173,9 +173,9 @@ class TestCard:
 
 class TestCosts:
     def test_reading_contacts(self, browser: Browser, connection: XeroConnection) -> None:
-        sentence = "Reading takes about 1 call to Xero and is done about"
-        assert sentence in browser.get("/sync-history").text
-        assert sentence in browser.get(browser.get("/import").location).text
+        sentence = "takes about 1 call to Xero and is done about"
+        assert f"A contact check {sentence}" in browser.get("/sync-history").text
+        assert f"Reading {sentence}" in browser.get(browser.get("/import").location).text
 
     def test_reading_for_the_first_time(
         self, browser: Browser, session: Session, connection: XeroConnection
@@ -183,7 +183,7 @@ class TestCosts:
         connection.last_sync_at = connection.last_sync_contact_count = None
         session.commit()
         assert (
-            "Reading takes a call to Xero for every 1,000 contacts."
+            "A contact check takes a call to Xero for every 1,000 contacts."
             in browser.get("/sync-history").text
         )
 
