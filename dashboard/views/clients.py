@@ -249,7 +249,9 @@ def _may_be(row: PreviewRow, client_id: UUID) -> bool:
 
 
 def _link_word(contact: LinkedContact | None) -> StatusWord:
-    return link_word(contact.status if contact else None, is_linked=contact is not None)
+    if contact is None:
+        return link_word(None, is_linked=False)
+    return link_word(contact.status, is_linked=True, is_merged=contact.merged_to is not None)
 
 
 def _page_of(client_id: UUID, *, typed_tag: str = "", tag_error: str | None = None) -> str:
