@@ -305,11 +305,12 @@ class Office:
     def tell(self, filed: Filed, *lines: Line) -> None:
         """Write the timeline of a push, from its document's acceptance on."""
         for place, line in enumerate(lines):
+            filed.push.updated_at = self.now - 10 * MINUTE + place * MINUTE / 2
             self.add(
                 PushEvent(
                     push_id=filed.push.id,
                     practice_id=self.id,
-                    at=self.now - 10 * MINUTE + place * (2 * MINUTE / 3),
+                    at=filed.push.updated_at,
                     kind=line.kind,
                     sentence=line.sentence,
                     attempt=line.attempt,

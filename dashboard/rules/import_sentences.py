@@ -20,7 +20,7 @@ def already_linked(client_name: str) -> str:
 
 def client_taken(client_name: str, contact_name: str | None) -> str:
     """Return why a client cannot be linked: one client has one contact."""
-    holder = f"'{contact_name}'" if contact_name else "another contact"
+    holder = f"“{contact_name}”" if contact_name else "another contact"
     return (
         f"{client_name} is already linked to {holder}."
         " Choose another client, or unlink that one first."

@@ -258,7 +258,7 @@ class TestDecisions:
             before = visit.row("Rob maybe").locator("input[type=radio]:checked")
             visit.row("Rob maybe").get_by_label("Link to Robert Smith").click()
             expect(visit.row("Rob maybe")).to_contain_text(
-                "Robert Smith is already linked to 'Robert Smith'. Choose another client"
+                "Robert Smith is already linked to “Robert Smith”. Choose another client"
             )
             expect(before).not_to_have_attribute("value", re.compile("^link"))
             db.session.delete(mapping)

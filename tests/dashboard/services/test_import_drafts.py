@@ -223,7 +223,7 @@ class TestDecisions(Drafting):
                 practice.id, admin.id, draft_id, contact.xero_contact_id, "link", taken.id
             )
         assert refused.value.sentence == (
-            "Rob Smith is already linked to 'R Smith Joinery'."
+            "Rob Smith is already linked to “R Smith Joinery”."
             " Choose another client, or unlink that one first."
         )
 

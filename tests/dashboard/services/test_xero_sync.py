@@ -647,7 +647,7 @@ class TestImport(Importing):
         assert (run.created, run.problems, run.done, run.total) == (1, 3, 4, 4)
         reasons = {name: item.reason for name, item in items_of(session, run.id).items()}
         assert reasons["Archived"] == "The contact is archived in Xero."
-        assert str(reasons["Rival"]).startswith("Taken is already linked to 'Taken'.")
+        assert str(reasons["Rival"]).startswith("Taken is already linked to “Taken”.")
         assert "not among the contacts" in str(reasons["Unknown contact"])
         assert session.scalars(select(Alert)).one().count == 3
 
@@ -819,7 +819,7 @@ class TestImportUnderFire(Importing):
         reasons = {name: item.reason for name, item in items_of(session, run.id).items()}
         assert reasons == {
             "Archived": "The contact is archived in Xero.",
-            "Rival": "Wanted is already linked to 'Wanted'."
+            "Rival": "Wanted is already linked to “Wanted”."
             " Choose another client, or unlink that one first.",
             "Gone": "The client that it was to be linked to does not exist any more.",
         }
