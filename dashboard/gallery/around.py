@@ -113,6 +113,12 @@ def several(at: Office) -> None:
         .where(Alert.practice_id == at.id, Alert.cause != AlertCause.IMPORT_PROBLEMS)
         .values(created_at=at.now - 4 * DAY)
     )
+    mailed_at = at.now - 4 * DAY + 6 * HOUR
+    db.session.execute(
+        update(AlertMail)
+        .where(AlertMail.alert_id == the_first(at).id)
+        .values(due_at=mailed_at, sent_at=mailed_at)
+    )
 
 
 def the_first(at: Office) -> Alert:
@@ -149,6 +155,7 @@ def none_closed(at: Office) -> Way:
 @scene("Alerts", "closed")
 def closed_alerts(at: Office) -> Way:
     several(at)
+    at.truth.good_call(at.connection.id)
     at.close_alerts(list(AlertCause))
     return f"{ALERTS}?state=closed"
 
@@ -185,7 +192,7 @@ def one_for_staff(at: Office) -> Way:
 @scene("Alert", "closed")
 def one_closed(at: Office) -> Way:
     several(at)
-    at.close_alerts([AlertCause.CONNECTION_PROBLEM])
+    at.truth.good_call(at.connection.id)
     return f"{ALERTS}/{the_first(at).id}"
 
 

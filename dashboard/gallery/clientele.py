@@ -21,7 +21,8 @@ def some(at: Office) -> list[Client]:
     at.mirror()
     clients = at.clients()
     at.link(clients[0], 1, linked_by_id=at.staff.id)
-    at.link(clients[1], 11)
+    at.link(clients[1], 2)
+    at.contact(2).contact_status = "ARCHIVED"
     vat = {"name": cast.VAT.name, "source": TagSource.XERO, "xero_group_id": cast.VAT.id}
     for tag in (vat, {"name": "Priority", "source": TagSource.OWN}):
         clients[0].tags.append(at.add(Tag(practice_id=at.id, **tag)))
@@ -68,7 +69,7 @@ def add(at: Office) -> Way:
 
 @scene("Add a client", "with mistakes", status=422)
 def add_wrongly(at: Office) -> Way:
-    return Press(CLIENTS, {"name": "", "email": "not an address"}, "Add client")
+    return Press(CLIENTS, {**cast.CLIENTS[0], "email": "not an address"}, "Add client")
 
 
 @scene("Client", "linked", stands_for_screen=True)
@@ -101,14 +102,14 @@ def long_name(at: Office) -> Way:
 @scene("Client", "contact merged")
 def merged(at: Office) -> Way:
     clients = some(at)
-    at.contact(11).merged_to_contact_id = cast.contact_id(1)
+    at.contact(2).merged_to_contact_id = cast.contact_id(1)
     return page_of(clients[1])
 
 
 @scene("Client", "contact erased")
 def erased(at: Office) -> Way:
     clients = some(at)
-    at.contact(11).contact_status = "GDPRREQUEST"
+    at.contact(2).contact_status = "GDPRREQUEST"
     return page_of(clients[1])
 
 
@@ -125,7 +126,7 @@ def edit(at: Office) -> Way:
 
 @scene("Client", "edited with mistakes", status=422)
 def edit_wrongly(at: Office) -> Way:
-    return Press(page_of(some(at)[0], "/edit"), {"name": "", "email": "not one"}, "Save")
+    return Press(page_of(some(at)[0], "/edit"), {**cast.CLIENTS[0], "email": "not one"}, "Save")
 
 
 @scene("Client", "unlinking asked", stands_for_screen=True)

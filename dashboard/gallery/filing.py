@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from dashboard.database import db
-from dashboard.gallery.office import HOUR, MINUTE, Filed, Office
+from dashboard.gallery import cast
+from dashboard.gallery.office import HOUR, MINUTE, SIZE, Filed, Office
 from dashboard.gallery.scenes import Outside, Press, Way, Who, scene
 from dashboard.gallery.settings import without_files
 from dashboard.models import (
@@ -16,19 +18,22 @@ from dashboard.models import (
     PushStatus,
     ScanStatus,
 )
-from dashboard.rules.push_sentences import PushCause
+from dashboard.rules.file_naming import BASE_FOLDER, file_name
+from dashboard.rules.push_sentences import Cause, PushCause, cause_sentence
+from dashboard.rules.retry_policy import MAX_RETRIES
+from dashboard.services import push_timeline
+from dashboard.services.push_desk import PATIENCE_SECONDS
+from dashboard.services.push_troubles import NOT_ON_CONTACT
 
 DOCUMENTS = "/documents"
+CLIENT = cast.CLIENTS[0]["name"]
+ACCEPTED = push_timeline.accepted("Sam Okafor")
 SENT = (
-    ("Accepted by Sam Okafor.", None),
-    ("Sending 248 kB to chase.md in Xero Files as Hartley_P60_2025-26.pdf.", 1),
+    ACCEPTED,
+    push_timeline.sending(file_name(CLIENT, "P60", "2025-26", "pdf"), SIZE, BASE_FOLDER, 0),
 )
-FILED = (
-    *SENT,
-    ("Xero has the file, in the folder chase.md.", 1),
-    ("The file is on Hartley & Co Ltd.", None),
-)
-DOWN = ("Xero had a problem of its own.", 1)
+LINKING = (*SENT, push_timeline.uploaded(BASE_FOLDER), push_timeline.linking(CLIENT))
+FILED = (*LINKING, push_timeline.filed(BASE_FOLDER, CLIENT))
 
 
 def page_of(document: ClientDocument) -> str:
@@ -162,8 +167,7 @@ def retried(at: Office) -> Way:
 def retry_asked(at: Office) -> Way:
     client = at.linked_client()
     stranger = at.add(Client(practice_id=at.id, name="Larkspur Studio", email=None))
-    for whose in (client, client, stranger):
-        kind = f"Paper of {whose.name}"
+    for whose, kind in ((client, "P60"), (client, "Accounts"), (stranger, "P60")):
         at.file(whose, kind, status=PushStatus.FAILED, cause=PushCause.XERO_DOWN, retry_count=3)
     at.tell_of_pushes()
     return f"{DOCUMENTS}/retry?cause={PushCause.XERO_DOWN}"
@@ -223,18 +227,29 @@ def unconnected_one(at: Office) -> Way:
 def waits(at: Office, client: Client) -> Filed:
     for kind in ("Accounts", "Receipt", "Payslip"):
         at.file(client, kind, document={"decided_at": at.now - HOUR})
-    return at.file(client, lines=SENT[:1])
+    return at.file(client, lines=(ACCEPTED,))
 
 
 @one("waiting for the virus check")
 def unscanned(at: Office, client: Client) -> Filed:
-    return at.file(client, lines=SENT[:1], document={"scan_status": ScanStatus.PENDING})
+    return at.file(client, lines=(ACCEPTED,), document={"scan_status": ScanStatus.PENDING})
+
+
+@one("virus check cannot be made")
+def scanner_down(at: Office, client: Client) -> Filed:
+    return at.file(
+        client,
+        cause=PushCause.SCAN_MISSING,
+        not_before=at.now + timedelta(seconds=PATIENCE_SECONDS),
+        lines=(ACCEPTED, push_timeline.scanner_down(PATIENCE_SECONDS)),
+        document={"scan_status": ScanStatus.PENDING},
+    )
 
 
 @one("waiting for Xero")
 def slowed_down(at: Office, client: Client) -> Filed:
     at.truth.must_wait(at.connection.id, (25 * MINUTE).total_seconds(), "minute")
-    return at.file(client, lines=SENT[:1])
+    return at.file(client, lines=(ACCEPTED,))
 
 
 @one("uploading")
@@ -244,7 +259,7 @@ def uploading(at: Office, client: Client) -> Filed:
 
 @one("linking to the contact")
 def linking(at: Office, client: Client) -> Filed:
-    return at.file(client, status=PushStatus.UPLOADED, lines=FILED[:3])
+    return at.file(client, status=PushStatus.UPLOADED, lines=LINKING)
 
 
 @one("filed", stands_for_screen=True)
@@ -256,7 +271,7 @@ def filed(at: Office, client: Client) -> Filed:
 def looking(at: Office, client: Client) -> Filed:
     return at.file(
         client,
-        lines=SENT,
+        lines=(*SENT, push_timeline.no_answer(30)),
         cause=PushCause.NO_ANSWER,
         looks=1,
         not_before=at.now + MINUTE / 2,
@@ -273,20 +288,20 @@ def trying_again(at: Office, client: Client) -> Filed:
         retry_count=1,
         not_before=at.now + 4 * MINUTE,
         last_http_status=503,
-        lines=(*SENT, DOWN),
+        lines=(*SENT, push_timeline.server_error(0, 5 * MINUTE.total_seconds(), {})),
     )
 
 
 @one("on hold")
 def on_hold(at: Office, client: Client) -> Filed:
     at.truth.access_lost(at.connection.id, at.connection.token_version)
-    return at.file(client, lines=SENT[:1])
+    return at.file(client, lines=(ACCEPTED,))
 
 
 @one("on hold, for staff", who=Who.STAFF)
 def on_hold_for_staff(at: Office, client: Client) -> Filed:
     at.truth.access_lost(at.connection.id, at.connection.token_version)
-    return at.file(client, lines=SENT[:1])
+    return at.file(client, lines=(ACCEPTED,))
 
 
 @scene("Document", "on hold for a permission")
@@ -301,24 +316,26 @@ def not_allowed(at: Office) -> Way:
 @one("sending is off")
 def off(at: Office, client: Client) -> Filed:
     at.connection.push_documents_to_xero = False
-    return at.file(client, lines=SENT[:1])
+    return at.file(client, lines=(ACCEPTED,))
 
 
 @one("in Xero, not on the contact")
 def not_on_contact(at: Office, client: Client) -> Filed:
-    return at.file(client, status=PushStatus.UPLOADED, cause=PushCause.REFUSED, lines=FILED[:3])
+    failed = push_timeline.failed(NOT_ON_CONTACT, 0, {})
+    lines = (*LINKING, failed)
+    return at.file(client, status=PushStatus.UPLOADED, cause=PushCause.REFUSED, lines=lines)
 
 
 @scene("Document", "no Xero contact")
 def no_contact(at: Office) -> Way:
     at.connect()
     [client] = at.clients(1)
-    return page_of(at.file(client, lines=SENT[:1]).document)
+    return page_of(at.file(client, lines=(ACCEPTED,)).document)
 
 
 @scene("Document", "polls not answered", outside=Outside.SILENT)
 def silent_one(at: Office) -> Way:
-    return page_of(at.file(at.linked_client(), lines=SENT[:1]).document)
+    return page_of(at.file(at.linked_client(), lines=(ACCEPTED,)).document)
 
 
 def refused(cause: PushCause, **more: Any) -> None:
@@ -326,18 +343,31 @@ def refused(cause: PushCause, **more: Any) -> None:
 
     @one(f"needs attention: {cause.replace('_', ' ')}")
     def attention_for(at: Office, client: Client) -> Filed:
-        technical = {"http_status": 400, "xero_said": "The file is not valid", "reference": "6f0c"}
-        return at.file(
+        is_filed = cause is PushCause.UNLINKED_IN_XERO
+        retries = MAX_RETRIES if cause is PushCause.XERO_DOWN else 0
+        made = at.file(
             client,
-            status=PushStatus.UPLOADED if cause in NEEDS_LINK else PushStatus.FAILED,
+            status=PushStatus.UPLOADED if is_filed else PushStatus.FAILED,
             cause=cause,
-            technical_details=technical,
-            lines=SENT,
+            retry_count=retries,
+            technical_details={"http_status": 400, "xero_said": SAID, "reference": "6f0c"},
             document=DOCUMENT_OF.get(cause),
         )
+        size, extension = made.document.size, made.document.extension
+        facts = Cause(
+            cause, client_name=client.name, size=size, extension=extension, xero_said=SAID
+        )
+        before = [ACCEPTED]
+        if is_filed:
+            before = list(FILED)
+        elif cause is not PushCause.INFECTED:
+            name = file_name(client.name, "P60", "2025-26", extension)
+            before.append(push_timeline.sending(name, size, BASE_FOLDER, retries))
+        at.tell(made, *before, push_timeline.failed(cause_sentence(facts).text, retries, {}))
+        return made
 
 
-NEEDS_LINK = frozenset({PushCause.UNLINKED_IN_XERO})
+SAID = "The file is not valid"
 DOCUMENT_OF: dict[PushCause, dict[str, Any]] = {
     PushCause.TOO_LARGE: {"size": 31_000_000},
     PushCause.TYPE_NOT_ACCEPTED: {"file_name": "letter.msg", "extension": "msg"},
@@ -348,7 +378,6 @@ for each in (
     PushCause.TOO_LARGE,
     PushCause.TYPE_NOT_ACCEPTED,
     PushCause.INFECTED,
-    PushCause.SCAN_MISSING,
     PushCause.FOLDER_GONE,
     PushCause.CONTACT_ARCHIVED,
     PushCause.PERMISSION,

@@ -40,11 +40,13 @@ from dashboard.models import (
     XeroFilePush,
 )
 from dashboard.models.xero_calls import full_hour
+from dashboard.rules.file_naming import file_name
 from dashboard.rules.permissions import PERMISSIONS
 from dashboard.secret import Secret
 from dashboard.services.connection_truth import ConnectionTruth
 from dashboard.services.contact_mirror import write_page
 from dashboard.services.push_attention import PushAttention
+from dashboard.services.push_timeline import Line
 from dashboard.services.token_custody import ACCESS, REFRESH
 from dashboard.xero.types import Contact
 
@@ -54,6 +56,7 @@ ALL_SCOPES = tuple(scope for permission in PERMISSIONS for scope in permission.s
 # No password has such a hash: people of scenes are signed in by opening the scene.
 NO_PASSWORD = "-"  # noqa: S105 - the opposite of one
 R = TypeVar("R")
+SIZE = 248_000
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
@@ -241,7 +244,7 @@ class Office:
             "file_name": f"{kind.lower().replace(' ', '-')}.pdf",
             "extension": "pdf",
             "mime_type": "application/pdf",
-            "size": 248_000,
+            "size": SIZE,
             "content_sha256": hashlib.sha256(words).hexdigest(),
             "storage_key": f"{self.id}/{hashlib.sha256(words).hexdigest()[:12]}",
             "status": DocumentStatus.ACCEPTED,
@@ -265,7 +268,7 @@ class Office:
         client: Client,
         kind: str = "P60",
         *,
-        lines: Sequence[tuple[str, int | None]] = (),
+        lines: Sequence[Line] = (),
         document: dict[str, Any] | None = None,
         **values: Any,
     ) -> Filed:
@@ -275,7 +278,7 @@ class Office:
         in_xero = status in {PushStatus.UPLOADED, PushStatus.ASSOCIATED}
         given = {
             "folder_name": "chase.md",
-            "file_name": f"{client.name.split()[0]}_{kind}_2025-26 {made.id.hex[:4]}.pdf",
+            "file_name": file_name(client.name, kind, made.tax_year, made.extension),
             "xero_file_id": str(uuid5(made.id, "file")) if in_xero else None,
             "xero_folder_id": str(uuid5(made.id, "folder")) if in_xero else None,
             "pushed_at": self.now - 8 * MINUTE if status == PushStatus.ASSOCIATED else None,
@@ -295,19 +298,25 @@ class Office:
                 **{**given, **values},
             )
         )
-        for place, (sentence, attempt) in enumerate(lines):
-            at = self.now - (len(lines) - place) * 2 * MINUTE
+        filed = Filed(made, push)
+        self.tell(filed, *lines)
+        return filed
+
+    def tell(self, filed: Filed, *lines: Line) -> None:
+        """Write the timeline of a push, from its document's acceptance on."""
+        for place, line in enumerate(lines):
+            filed.push.updated_at = self.now - 10 * MINUTE + place * MINUTE / 2
             self.add(
                 PushEvent(
-                    push_id=push.id,
+                    push_id=filed.push.id,
                     practice_id=self.id,
-                    at=at,
-                    kind="line",
-                    sentence=sentence,
-                    attempt=attempt,
+                    at=filed.push.updated_at,
+                    kind=line.kind,
+                    sentence=line.sentence,
+                    attempt=line.attempt,
+                    details=line.details,
                 )
             )
-        return Filed(made, push)
 
     def tell_of_pushes(self) -> None:
         """Open or close the alert about documents that need somebody."""

@@ -97,7 +97,7 @@ def attention_title(count: int) -> str:
 def attention_text(count: int) -> str:
     """Return what is to be done about them."""
     if count == 1:
-        return "Its page says why and what to do."
+        return "The document’s page says why and what to do."
     return "Their pages say why and what to do."
 
 

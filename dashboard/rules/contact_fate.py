@@ -40,7 +40,7 @@ def fate_of(status: str, before: str | None) -> Fate | None:
 
 def merged(survivor_id: str, survivor_name: str | None, *, taken_by: str | None) -> Fate:
     """Return what a merge means; *taken_by* is the client that has the surviving contact."""
-    named = f"'{survivor_name}'" if survivor_name else "another contact"
+    named = f"“{survivor_name}”" if survivor_name else "another contact"
     if taken_by is None:
         return Fate(f"Xero merged this contact into {named}, so the link moved there.", survivor_id)
     return Fate(

@@ -36,9 +36,14 @@ def question(change: OrganisationChange, organisation: str) -> str:
     """Return what a person is asked before the practice goes on with *organisation*."""
     kept = ""
     if change.links:
-        contacts = "contact" if change.links == 1 else "contacts"
-        kept = f" Links to its {change.links:,} {contacts} will be kept but not used."
-    return f"You were connected to {change.left}.{kept} Go on with {organisation}?"
+        links = (
+            "The link to its 1 contact"
+            if change.links == 1
+            else f"The links to its {change.links:,} contacts"
+        )
+        kept = f" {links} will be kept but not used."
+    verb = "are" if change.still_connected else "were"
+    return f"You {verb} connected to {change.left}.{kept} Go on with {organisation}?"
 
 
 def comparison_sentence(change: OrganisationChange) -> str:

@@ -219,16 +219,29 @@ LINKED = StatusWord("linked", "Linked", "success", "link")
 CONTACT_ARCHIVED = StatusWord(
     "archived", "Contact archived", "warning", "triangle-alert", needs_person=True
 )
+CONTACT_ERASED = StatusWord(
+    "erased", "Contact erased", "warning", "triangle-alert", needs_person=True
+)
+CONTACT_MERGED = StatusWord(
+    "merged", "Contact merged", "warning", "triangle-alert", needs_person=True
+)
 
 
-def link_word(contact_status: str | None, *, is_linked: bool) -> StatusWord:
+def link_word(
+    contact_status: str | None, *, is_linked: bool, is_merged: bool = False
+) -> StatusWord:
     """Return the word for a client's link to its contact in Xero.
 
     `contact_status` is what the mirror says of the contact: ACTIVE, ARCHIVED or GDPRREQUEST, None
     where it has not been read. Such a contact is taken for active: Xero has the last word.
+    `is_merged`: Xero merged the contact into another one.
     """
     if not is_linked:
         return NOT_LINKED
+    if is_merged:
+        return CONTACT_MERGED
+    if contact_status == "GDPRREQUEST":
+        return CONTACT_ERASED
     return LINKED if contact_status in {None, "ACTIVE"} else CONTACT_ARCHIVED
 
 

@@ -156,8 +156,7 @@ class ConnectionTruth:
                 AlertCause.RECONNECT_NEEDED,
                 "danger",
                 "Reconnect needed",
-                f"{because} Nothing is lost: waiting documents are on hold and are sent after"
-                " reconnecting.",
+                f"{because} Nothing is lost: waiting documents are sent after reconnecting.",
             )
         self._session.commit()
         return changed is not None
@@ -180,8 +179,8 @@ class ConnectionTruth:
                 AlertCause.CONNECTION_PROBLEM,
                 "danger",
                 "Connection problem",
-                f"{problem_sentence(changed.last_error)} Documents are on hold and nothing is lost:"
-                " they are sent by themselves when Xero lets us in again.",
+                f"{problem_sentence(changed.last_error)} Nothing is lost: waiting documents"
+                " are sent by themselves when Xero lets us in again.",
             )
         self._session.commit()
 
@@ -204,7 +203,8 @@ class ConnectionTruth:
                 AlertCause.DISCONNECTED_IN_XERO,
                 "danger",
                 "Disconnected in Xero",
-                f"{REMOVED_IN_XERO} Documents are on hold until Xero is connected again.",
+                f"{REMOVED_IN_XERO} Nothing is lost: waiting documents are sent after connecting"
+                " again.",
             )
         self._session.commit()
 

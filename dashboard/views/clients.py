@@ -50,6 +50,8 @@ FIELD_WORDS = {
     "company_number": ("a", "company number"),
     "tax_number": ("a", "tax number"),
 }
+# https://github.com/XeroAPI/xero-mcp-server, src/consts/deeplinks.ts
+XERO_CONTACT = "https://go.xero.com/app/{code}/contacts/contact/{contact_id}"
 DOCUMENTS_SHOWN = 10
 CHOICES_SHOWN = 20
 HISTORY_SHOWN = 10
@@ -253,7 +255,16 @@ def _may_be(row: PreviewRow, client_id: UUID) -> bool:
 
 
 def _link_word(contact: LinkedContact | None) -> StatusWord:
-    return link_word(contact.status if contact else None, is_linked=contact is not None)
+    if contact is None:
+        return link_word(None, is_linked=False)
+    return link_word(contact.status, is_linked=True, is_merged=contact.merged_to is not None)
+
+
+def _in_xero(contact: LinkedContact | None, shown: Shown) -> str | None:
+    """Return the contact's page in Xero."""
+    if contact is None or shown.short_code is None:
+        return None
+    return XERO_CONTACT.format(code=shown.short_code, contact_id=contact.xero_contact_id)
 
 
 def _page_of(client_id: UUID, *, typed_tag: str = "", tag_error: str | None = None) -> str:
@@ -279,6 +290,7 @@ def _page_of(client_id: UUID, *, typed_tag: str = "", tag_error: str | None = No
         outcomes=OUTCOMES,
         kinds=KINDS,
         is_connected=shown.is_current,
+        in_xero=_in_xero(detail.client.contact, shown),
         differences=[(one.field, *_difference(one), one.is_kept) for one in detail.differences],
         field_names=FIELD_NAMES,
         typed_tag=typed_tag,

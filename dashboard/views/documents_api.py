@@ -90,7 +90,7 @@ def receive_upload() -> UUID:
     """Store the uploaded document of this request and return its id."""
     upload = request.files.get("file")
     if upload is None or not upload.filename:
-        raise InvalidInput("No file came with this request.", "Choose a file.", field="file")
+        raise InvalidInput("No file was chosen.", field="file")
     document = wiring.documents().receive(
         current_practice_id(),
         current_user_id(),

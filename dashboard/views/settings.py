@@ -297,6 +297,7 @@ def _ask_to_disconnect(summary: ConnectionSummary, *, typed: bool, error: str | 
         numbers=numbers,
         running=running,
         typed=typed,
+        typed_name=request.form.get("typed_name", ""),
         error=error,
     )
 

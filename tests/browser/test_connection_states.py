@@ -307,7 +307,7 @@ class TestTheEnd:
         expect(at.page.get_by_role("heading", level=1)).to_have_text(
             f"Disconnect {at.organisation}?"
         )
-        expect(at.page.get_by_role("main")).to_contain_text("Links between 1 client and Xero")
+        expect(at.page.get_by_role("main")).to_contain_text("The link between 1 client")
         if not answering:
             installation.arm("503-maintenance", "DELETE", "/connections")
             installation.arm("503-maintenance", "POST", "/connect/revocation")
@@ -333,8 +333,8 @@ class TestTheEnd:
         at.consent("Connect to Xero", organisation="Harbourside Accountants LLP")
         main = at.page.get_by_role("main")
         expect(main).to_contain_text(
-            f"You were connected to {organisation}. Links to its 1 contact will be kept but not"
-            " used. Go on with Harbourside Accountants LLP?"
+            f"You were connected to {organisation}. The link to its 1 contact will be kept but"
+            " not used. Go on with Harbourside Accountants LLP?"
         )
         expect(main).to_contain_text(re.compile(r"[\d,]+ of [\d,]+ contacts match"))
         at.page.get_by_role("button", name="Keep everything as it was").click()

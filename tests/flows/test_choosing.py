@@ -198,9 +198,10 @@ class TestAnotherOrganisation:
             browser.post("/settings/check")
         place = connect(browser, world, names[1])
         page = words_of(browser, place)
+        verb = "are" if state in {"connected", "expired"} else "were"
         assert (
-            f"You were connected to {names[0]}. Links to its 1 contact will be kept but not used."
-            f" Go on with {names[1]}?" in page
+            f"You {verb} connected to {names[0]}. The link to its 1 contact will be kept but not"
+            f" used. Go on with {names[1]}?" in page
         )
         active = sum(
             each.status == "ACTIVE" for each in world.organisation(names[1]).contacts.values()

@@ -389,7 +389,7 @@ class TestDisconnecting:
         assert f"Disconnect {world.main.name}?" in page
         assert "From now on:</strong> 1 waiting document will not be sent." in page
         assert "Contact changes will not be read." in page
-        assert "What stays:</strong> your 1 client and their documents." in page
+        assert "What stays:</strong> your 1 client and its documents." in page
         assert browser.get_json(f"{API}/status")["status"] == "active"
 
     def test_it_ends_here_and_at_xero(

@@ -75,8 +75,8 @@ def _name_text(contact: Profile, client: Profile, evidence: Evidence, points: fl
     one, other = (name.text.strip() for name in evidence.pairing)
     if evidence.names.identical:
         if one == other:
-            return f"Same name: '{one}'"
-        return f"Same name after tidying: '{one}' and '{other}'"
+            return f"Same name: “{one}”"
+        return f"Same name after tidying: “{one}” and “{other}”"
     if points <= 0:
         return _name_difference(one, other, evidence)
     swaps = [
@@ -87,22 +87,22 @@ def _name_text(contact: Profile, client: Profile, evidence: Evidence, points: fl
     detail = f" ({'; '.join(swaps[:2])})" if swaps else ""
     if "person_swapped" in evidence.amounts:
         detail = " (first and last name swapped)"
-    return f"Close names: '{one}' and '{other}'{detail}"
+    return f"Close names: “{one}” and “{other}”{detail}"
 
 
 def _name_difference(one: str, other: str, evidence: Evidence) -> str:
     if "person_relative" in evidence.amounts:
-        return f"Same surname but other first name: '{one}' and '{other}'"
-    return f"Names differ: '{one}' and '{other}'"
+        return f"Same surname but other first name: “{one}” and “{other}”"
+    return f"Names differ: “{one}” and “{other}”"
 
 
 def _relation_text(one: str, other: str, relation: str) -> str:
     if relation == "nickname":
-        return f"'{one}' and '{other}' may be one first name"
+        return f"“{one}” and “{other}” may be one first name"
     if relation == "initial":
-        return f"'{one}' and '{other}' share the initial"
+        return f"“{one}” and “{other}” share the initial"
     if relation in {"typo", "known_typo", "sound"}:
-        return f"'{one}' and '{other}' are spelt alike"
+        return f"“{one}” and “{other}” are spelt alike"
     return ""
 
 
@@ -178,10 +178,10 @@ def _address_text(contact: Profile, client: Profile, evidence: Evidence, points:
 def _contact_text(contact: Profile, client: Profile, evidence: Evidence, points: float) -> str:
     one, other = _person_text(contact), _person_text(client)
     if "contact_surname" in evidence.amounts:
-        return f"Contact people share the surname only: '{one}' and '{other}'"
+        return f"Contact people share the surname only: “{one}” and “{other}”"
     if "contact_differ" in evidence.amounts:
-        return f"Contact people differ: '{one}' and '{other}'"
-    same = f"Same contact person: '{one}'"
+        return f"Contact people differ: “{one}” and “{other}”"
+    same = f"Same contact person: “{one}”"
     return same if points > 0 else f"{same}, but another name"
 
 
@@ -219,7 +219,7 @@ def _generation_text(
 
 
 def _middle_text(contact: Profile, client: Profile, _evidence: Evidence, _points: float) -> str:
-    return f"Middle names differ: '{contact.middle}' and '{client.middle}'"
+    return f"Middle names differ: “{contact.middle}” and “{client.middle}”"
 
 
 def _form_text(_contact: Profile, _client: Profile, evidence: Evidence, _points: float) -> str:
@@ -247,7 +247,7 @@ def _being_text(contact: Profile, client: Profile, evidence: Evidence, _points: 
 
 
 def _namesakes_text(_contact: Profile, client: Profile, _evidence: Evidence, _points: float) -> str:
-    return f"Several clients are called '{client.record.name.strip()}'"
+    return f"Several clients are called “{client.record.name.strip()}”"
 
 
 def _shares_text(_contact: Profile, _client: Profile, evidence: Evidence, points: float) -> str:

@@ -57,7 +57,7 @@ class TestRows:
         candidate = {
             "client_id": str(client.id),
             "score": 0.71,
-            "reasons": ["Same email rob@smith.example", "Names differ: 'Robert' and 'Rob'"],
+            "reasons": ["Same email rob@smith.example", "Names differ: “Robert” and “Rob”"],
         }
         make_contact(connection, name="a possible", match="possible", candidates=[candidate])
         make_contact(connection, name="b new", email="b@b.example")
@@ -89,7 +89,7 @@ class TestRows:
             "f skipped": "skipped",
         }
         assert rows["a possible"].reason == (
-            "Rob Smith: Same email rob@smith.example. Names differ: 'Robert' and 'Rob'."
+            "Rob Smith: Same email rob@smith.example. Names differ: “Robert” and “Rob”."
         )
         assert rows["b new"].reason == "No client has this name or email."
         assert rows["c archived"].reason == "The contact is archived in Xero."

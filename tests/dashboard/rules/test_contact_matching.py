@@ -244,7 +244,7 @@ class TestReasons:
             client("Rob Smith", mail="rob@smith.example", phone="01904 555999"),
         )
         assert ("for", "Same email rob@smith.example") in found
-        assert any("'Robert Smith' and 'Rob Smith'" in text for _, text in found)
+        assert any("“Robert Smith” and “Rob Smith”" in text for _, text in found)
         assert ("against", "Phones differ: 01904 555123 and 01904 555999") in found
 
     def test_a_contradiction_is_said(self) -> None:

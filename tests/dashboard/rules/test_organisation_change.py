@@ -18,15 +18,15 @@ class TestChange:
         [
             (
                 312,
-                "You were connected to Hartley & Co. Links to its 312 contacts will be kept but"
-                " not used. Go on with Demo Company (UK)?",
+                "You are connected to Hartley & Co. The links to its 312 contacts will be kept"
+                " but not used. Go on with Demo Company (UK)?",
             ),
             (
                 1,
-                "You were connected to Hartley & Co. Links to its 1 contact will be kept but not"
-                " used. Go on with Demo Company (UK)?",
+                "You are connected to Hartley & Co. The link to its 1 contact will be kept but"
+                " not used. Go on with Demo Company (UK)?",
             ),
-            (0, "You were connected to Hartley & Co. Go on with Demo Company (UK)?"),
+            (0, "You are connected to Hartley & Co. Go on with Demo Company (UK)?"),
         ],
     )
     def test_the_question_names_what_is_left(self, links: int, sentence: str) -> None:

@@ -169,7 +169,7 @@ class TestOtherWords:
             (True, "ACTIVE", "linked", "Linked", "success"),
             (True, None, "linked", "Linked", "success"),
             (True, "ARCHIVED", "archived", "Contact archived", "warning"),
-            (True, "GDPRREQUEST", "archived", "Contact archived", "warning"),
+            (True, "GDPRREQUEST", "erased", "Contact erased", "warning"),
         ],
     )
     def test_a_link_has_a_word_for_every_contact(
@@ -177,6 +177,9 @@ class TestOtherWords:
     ) -> None:
         found = link_word(contact_status, is_linked=is_linked)
         assert (found.code, found.word, found.tone) == (code, word, tone)
+
+    def test_a_merged_contact_is_called_merged_although_xero_archives_it(self) -> None:
+        assert link_word("ARCHIVED", is_linked=True, is_merged=True).word == "Contact merged"
 
     def test_every_icon_exists(self) -> None:
         words = [w for w in vars(status_words).values() if isinstance(w, StatusWord)]

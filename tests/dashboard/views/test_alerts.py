@@ -150,7 +150,7 @@ class TestOneAlert:
             assert "Its text. 2 documents are on hold." in page
             assert 'href="/settings"><span class="button-text">Reconnect to Xero</span>' in page
             staff_page = browser_of(colleague).get(place).text
-            assert "Only practice admins can do this. Ask Priya." in staff_page
+            assert "Only practice admins can act on this. Ask Priya." in staff_page
             assert "button-text" in staff_page
 
     @pytest.mark.usefixtures("sends_mail")

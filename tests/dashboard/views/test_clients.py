@@ -169,11 +169,13 @@ class TestOne:
         self, browser: Browser, connection: XeroConnection, ada: Client, contact: XeroContact
     ) -> None:
         factories.make_mapping(connection, ada, contact.xero_contact_id)
-        contact.contact_status = "ARCHIVED"
+        contact.contact_status, connection.short_code = "ARCHIVED", "!demo1"
         db.session.commit()
         text = browser.get(f"/clients/{ada.id}").text
         assert "Contact archived" in text
         assert "The contact is archived in Xero." in text
+        place = f"https://go.xero.com/app/!demo1/contacts/contact/{contact.xero_contact_id}"
+        assert f'href="{place}"' in text
 
     def test_an_unlinked_client_reads_what_that_means(
         self, browser: Browser, connection: XeroConnection, ada: Client

@@ -409,9 +409,9 @@ class TestCompare:
         address = f"{draft}/contacts/{new.xero_contact_id}"
         text = unescape(browser.get(f"{address}?client_q=barrow").text)
         assert f"client={free.id}" in text
-        assert "already linked to “Barrow Ltd”" in text
+        assert "already linked to the contact “Barrow Ltd”" in text
         text = unescape(browser.get(f"{address}?client={taken.id}").text)
-        assert "Barrow Ltd is already linked to “Barrow Ltd”. Choose another client" in text
+        assert "linked to the contact “Barrow Ltd” in Xero. Choose another client" in text
         assert f'value="link {taken.id}"' not in text
         text = unescape(browser.get(f"{address}?client={free.id}").text)
         assert f'value="link {free.id}"' in text
