@@ -8,15 +8,9 @@ from sqlalchemy import func, select
 
 from dashboard.database import AnySession
 from dashboard.models import AlertCause, XeroFilePush
+from dashboard.rules.alert_letters import attention_text, attention_title
 from dashboard.services.alerts import AlertService
 from dashboard.services.push_retry import waits_for_a_person
-
-ONE = (
-    "1 document could not be filed",
-    "Its page says why and what to do.",
-)
-MANY_TITLE = "{} documents could not be filed"
-MANY_TEXT = "Their pages say why and what to do."
 
 
 class PushAttention:
@@ -39,12 +33,11 @@ class PushAttention:
         if not number:
             self._alerts.resolve(practice_id, AlertCause.PUSHES_NEED_ATTENTION)
             return
-        title, text = ONE if number == 1 else (MANY_TITLE.format(number), MANY_TEXT)
         self._alerts.raise_once(
             practice_id,
             AlertCause.PUSHES_NEED_ATTENTION,
             "danger",
-            title,
-            text,
+            attention_title(number),
+            attention_text(number),
             count=number,
         )

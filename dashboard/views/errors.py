@@ -134,7 +134,7 @@ def _csrf(_error: CSRFError) -> Response:
     return answer(
         HTTPStatus.FORBIDDEN,
         CSRF,
-        "This page was open too long. Your ticks are saved. Open it again and try again.",
+        "This page was open too long. What was saved stays saved. Open it again and try again.",
     )
 
 
