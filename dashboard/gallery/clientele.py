@@ -20,10 +20,11 @@ def some(at: Office) -> list[Client]:
     at.connect()
     at.mirror()
     clients = at.clients()
-    at.link(clients[0], 1)
+    at.link(clients[0], 1, linked_by_id=at.staff.id)
     at.link(clients[1], 11)
-    for name, source in (("VAT clients", TagSource.XERO), ("Priority", TagSource.OWN)):
-        clients[0].tags.append(at.add(Tag(practice_id=at.id, name=name, source=source)))
+    vat = {"name": cast.VAT.name, "source": TagSource.XERO, "xero_group_id": cast.VAT.id}
+    for tag in (vat, {"name": "Priority", "source": TagSource.OWN}):
+        clients[0].tags.append(at.add(Tag(practice_id=at.id, **tag)))
     at.file(clients[0], status=PushStatus.ASSOCIATED)
     at.file(clients[0], "Accounts", status=PushStatus.FAILED, cause="refused")
     at.tell_of_pushes()
@@ -146,6 +147,19 @@ def link_nothing(at: Office) -> Way:
 def link_unconnected(at: Office) -> Way:
     [client] = at.clients(1)
     return page_of(client, "/link")
+
+
+@scene("Name of a tag", "from Xero", stands_for_screen=True)
+def tag_name(at: Office) -> Way:
+    some(at)
+    return f"{CLIENTS}/tag-name?tag={cast.VAT.name}"
+
+
+@scene("Name of a tag", "with a mistake", status=422)
+def tag_name_wrongly(at: Office) -> Way:
+    some(at)
+    wrong = {"group": cast.VAT.id, "tag": cast.VAT.name, "name": "Priority"}
+    return Press(f"{CLIENTS}/tag-name", wrong, "Rename")
 
 
 @scene("In Xero twice", "pairs", stands_for_screen=True)

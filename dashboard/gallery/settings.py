@@ -307,7 +307,7 @@ def another_not_compared(at: Office) -> Way:
     return kept_consent(at, ORGANISATION, change=change)
 
 
-@scene("Choose an organisation", "asked too late", status=400)
+@scene("Choose an organisation", "asked too late")
 def asked_too_late(at: Office) -> Way:
     return f"{SETTINGS}?choice=00000000-0000-4000-8000-000000000000"
 

@@ -194,6 +194,15 @@ def group_elements(
     return rows, rows.c.value["id"].astext, rows.c.value["name"].astext
 
 
+def group_names(session: AnySession, connection_id: UUID) -> dict[str, str]:
+    """Return the contact groups that the mirror has read, by id, with the names Xero has."""
+    # Few combinations of groups stand for many contacts.
+    found = session.scalars(
+        select(XeroContact.groups).where(XeroContact.xero_connection_id == connection_id).distinct()
+    )
+    return {group["id"]: group["name"] for together in found for group in together}
+
+
 def _chosen_action() -> ColumnElement[str]:
     """Return what a person decided; a link to a client that was deleted since is no decision."""
     is_void = and_(DraftDecision.action == "link", DraftDecision.client_id.is_(None))

@@ -122,6 +122,8 @@ class SyncRunItem(Base):
     xero_contact_id: Mapped[str] = mapped_column(Short)
     contact_name: Mapped[str] = mapped_column(Short)
     action: Mapped[str] = mapped_column(Code)
+    # Who chose that action; None where it was suggested. Not a foreign key: see the mappings.
+    decided_by_id: Mapped[UUID | None]
     client_id: Mapped[UUID | None] = mapped_column(ForeignKey("clients.id", ondelete="SET NULL"))
     outcome: Mapped[ItemOutcome] = mapped_column(words(ItemOutcome), default=ItemOutcome.WAITING)
     reason: Mapped[str | None]

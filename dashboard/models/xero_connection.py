@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, Text, cast, or_, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, Text, case, cast, or_, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dashboard.database import Base, Code, Identified, Short, Timestamped, words
@@ -117,6 +117,15 @@ class XeroConnection(Identified, Timestamped, Base):
     missing_folder_name: Mapped[str | None] = mapped_column(Short)
     push_lease_owner: Mapped[str | None] = mapped_column(Short)
     push_lease_until: Mapped[datetime | None]
+
+    @classmethod
+    def current_first(cls) -> tuple[ColumnElement[Any], ...]:
+        """Return the order of a practice's connections: the current one, then the one left last.
+
+        The first of them is the one that pages show and on whose account documents wait.
+        """
+        is_left = case((cls.status == ConnectionStatus.DISCONNECTED, 1), else_=0)
+        return is_left, cls.disconnected_at.desc(), cls.created_at.desc()
 
     @classmethod
     def allows(cls, scope: str) -> ColumnElement[bool]:

@@ -15,11 +15,13 @@ from dashboard.models import (
     Client,
     Tag,
     TagSource,
+    User,
     XeroConnection,
     XeroContact,
     XeroContactMapping,
     client_tags,
 )
+from dashboard.models.contact_standing import group_names
 from dashboard.queries import documents
 from dashboard.queries.document_states import Shown, shown_connection
 from dashboard.queries.keyset import Cursor, after_name
@@ -39,11 +41,21 @@ class TagRow:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupTag:
+    """A tag that follows a contact group, and what Xero calls that group."""
+
+    name: str
+    group_id: str
+    group_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class LinkedContact:
     """The Xero contact that is this client, in the current connection.
 
     `status` is ACTIVE, ARCHIVED or GDPRREQUEST; None while the mirror has not read the contact.
-    `merged_to` is the id of the contact that it was merged into. `kept`: fields in which ours
+    `merged_to` is the id of the contact that it was merged into. `linked_by` is who decided that
+    they are the same, None if nobody knows or the match was automatic. `kept`: fields in which ours
     stays, with what Xero had then.
     """
 
@@ -56,6 +68,7 @@ class LinkedContact:
     company_number: str | None
     tax_number: str | None
     linked_at: datetime
+    linked_by: str | None
     read_at: datetime | None
     kept: Mapping[str, str | None] = field(default_factory=dict)
 
@@ -220,6 +233,19 @@ def tags(session: AnySession, practice_id: UUID) -> tuple[TagRow, ...]:
     return tuple(TagRow(name, source == TagSource.XERO) for name, source in found)
 
 
+def group_tag(
+    session: AnySession, practice_id: UUID, name: str, *, shown: Shown
+) -> GroupTag | None:
+    """Return the tag of this name if it follows a group that contacts are in; two queries."""
+    group_id = session.scalar(
+        select(Tag.xero_group_id).where(
+            Tag.practice_id == practice_id, Tag.name == name, Tag.source == TagSource.XERO
+        )
+    )
+    groups = group_names(session, shown.id) if group_id else {}
+    return GroupTag(name, group_id, groups[group_id]) if group_id in groups else None
+
+
 def names(
     session: AnySession, practice_id: UUID, q: str = "", *, limit: int = 20
 ) -> tuple[NamedClient, ...]:
@@ -278,7 +304,13 @@ def _found_by(q: str) -> list[ColumnElement[bool]]:
 
 def _rows(connection_id: UUID) -> AnySelect:
     return (
-        select(Client, XeroContactMapping, XeroContact, XeroConnection.last_sync_at)
+        select(
+            Client,
+            XeroContactMapping,
+            XeroContact,
+            XeroConnection.last_sync_at,
+            User.name.label("linked_by"),
+        )
         .outerjoin(
             XeroContactMapping,
             and_(
@@ -294,6 +326,7 @@ def _rows(connection_id: UUID) -> AnySelect:
             ),
         )
         .outerjoin(XeroConnection, XeroConnection.id == connection_id)
+        .outerjoin(User, User.id == XeroContactMapping.linked_by_id)
         .execution_options(populate_existing=True)
     )
 
@@ -363,6 +396,7 @@ def _linked_contact(row: AnyRow) -> LinkedContact | None:
             company_number=None,
             tax_number=None,
             linked_at=mapping.created_at,
+            linked_by=row.linked_by,
             read_at=None,
         )
     return LinkedContact(
@@ -375,6 +409,7 @@ def _linked_contact(row: AnyRow) -> LinkedContact | None:
         company_number=contact.company_number,
         tax_number=contact.tax_number,
         linked_at=mapping.created_at,
+        linked_by=row.linked_by,
         read_at=row.last_sync_at or contact.read_at,
         kept=mapping.kept,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 
 from dashboard.database import AnySession
 from dashboard.models import (
@@ -102,10 +102,7 @@ def summary(session: AnySession, practice_id: UUID) -> ConnectionSummary | None:
             ),
         )
         .where(XeroConnection.practice_id == practice_id)
-        .order_by(
-            case((XeroConnection.status == ConnectionStatus.DISCONNECTED, 1), else_=0),
-            XeroConnection.updated_at.desc(),
-        )
+        .order_by(*XeroConnection.current_first())
         .limit(1)
     ).first()
     if row is None:
@@ -148,10 +145,14 @@ def summary(session: AnySession, practice_id: UUID) -> ConnectionSummary | None:
     )
 
 
+def links(session: AnySession, connection_id: UUID) -> int:
+    """Return how many clients are linked to contacts of the connection's organisation."""
+    return session.scalar(_links(connection_id)) or 0
+
+
 def leaving_numbers(session: AnySession, practice_id: UUID, connection_id: UUID) -> LeavingNumbers:
     """Return the true numbers for the page that asks whether to disconnect."""
     pushes = select(func.count()).where(XeroFilePush.xero_connection_id == connection_id)
-    mapped = select(func.count()).where(XeroContactMapping.xero_connection_id == connection_id)
     unfinished = or_(
         XeroFilePush.status.in_([PushStatus.PENDING, PushStatus.UPLOADING]),
         and_(XeroFilePush.status == PushStatus.FAILED, XeroFilePush.not_before.is_not(None)),
@@ -160,7 +161,7 @@ def leaving_numbers(session: AnySession, practice_id: UUID, connection_id: UUID)
         select(
             pushes.where(unfinished).scalar_subquery(),
             pushes.where(XeroFilePush.xero_file_id.is_not(None)).scalar_subquery(),
-            mapped.scalar_subquery(),
+            _links(connection_id).scalar_subquery(),
             select(func.count()).where(Client.practice_id == practice_id).scalar_subquery(),
         )
     ).one()
@@ -176,3 +177,7 @@ def admin_names(session: AnySession, practice_id: UUID) -> list[str]:
             .order_by(User.name)
         )
     )
+
+
+def _links(connection_id: UUID) -> Select[int]:
+    return select(func.count()).where(XeroContactMapping.xero_connection_id == connection_id)

@@ -47,6 +47,7 @@ from dashboard.queries.document_states import (
     ACTIVE_CONTACT,
     AnySelect,
     Shown,
+    counted,
     joined,
     narrowed,
     shown_connection,
@@ -55,6 +56,7 @@ from dashboard.queries.document_states import (
 from dashboard.queries.keyset import before_moment
 from dashboard.queries.stamps import WayFacts
 from dashboard.rules.push_sentences import PushCause
+from dashboard.rules.retry_groups import can_help
 from dashboard.rules.status_words import PushFacts, StatusWord, push_word
 from dashboard.rules.waiting_sentences import NOT_REACHED
 
@@ -95,8 +97,8 @@ class DocumentRow:
     `tab` is where the list shows it. `held_by` says what is wrong with the client's contact
     (archived, merged or erased in Xero), None if nothing is. `waits_because` is why it goes on
     later, for a push that waits. `is_offered`: accepted before Xero was connected, so a person may
-    send it. `can_retry`: the push is unfinished, so that Retry has a meaning. `changed_at` is the
-    last change of document or push, `way` what the stamp is made of.
+    send it. `can_retry`: the push is unfinished and nothing stands in the way that a retry cannot
+    mend. `changed_at` is the last change of document or push, `way` what the stamp is made of.
     """
 
     id: UUID
@@ -258,8 +260,8 @@ def counts(
     tab = tab_column(seen).label("tab")
     lately = XeroFilePush.pushed_at >= filed_since if filed_since else false()
     wanted = select(tab, func.count(), func.sum(case((lately, 1), else_=0)))
-    counted = joined(wanted, seen, practice_id).group_by(tab)
-    chosen = narrowed(counted, client_id=client_id, q=q, type_=type_, year=year)
+    every = counted(wanted, seen, practice_id, names=bool(q)).group_by(tab)
+    chosen = narrowed(every, client_id=client_id, q=q, type_=type_, year=year)
     rows = session.execute(chosen).all()
     filed_lately = sum(row[2] for row in rows if row[0] == "filed")
     return DocumentCounts(**{row[0]: row[1] for row in rows}, filed_lately=filed_lately)
@@ -298,7 +300,7 @@ def needing_attention(
     """
     seen = shown or shown_connection(session, practice_id)
     chosen = (
-        joined(select(ClientDocument.client_id, func.count()), seen, practice_id)
+        counted(select(ClientDocument.client_id, func.count()), seen, practice_id)
         .where(ClientDocument.client_id.in_(client_ids), tab_column(seen) == "attention")
         .group_by(ClientDocument.client_id)
     )
@@ -307,7 +309,7 @@ def needing_attention(
 
 def clients_needing_attention(practice_id: UUID, seen: Shown) -> Select[UUID]:
     """Return the statement for the clients with a document in the tab "attention"."""
-    return joined(select(ClientDocument.client_id), seen, practice_id).where(
+    return counted(select(ClientDocument.client_id), seen, practice_id).where(
         tab_column(seen) == "attention"
     )
 
@@ -367,7 +369,7 @@ def unsent_ids(
     if not seen.is_current:
         return ()
     chosen = (
-        joined(select(ClientDocument.id), seen, practice_id)
+        counted(select(ClientDocument.id), seen, practice_id)
         .where(ClientDocument.status == DocumentStatus.ACCEPTED, XeroFilePush.id.is_(None))
         .order_by(ClientDocument.decided_at, ClientDocument.id)
         .limit(limit)
@@ -506,10 +508,16 @@ def _document(row: Row[Any], seen: Shown, now: datetime) -> DocumentRow:
         needs_permission=seen.needs_permission,
         waits_because=_waits_because(push, seen),
         is_offered=accepted and push is None and seen.is_current,
-        can_retry=push is not None and push.status != PushStatus.ASSOCIATED,
+        can_retry=facts.client_mapped and _can_retry(push),
         changed_at=max(document.updated_at, push.updated_at) if push else document.updated_at,
         way=_way(row, seen),
     )
+
+
+def _can_retry(push: XeroFilePush | None) -> bool:
+    if push is None or push.status == PushStatus.ASSOCIATED:
+        return False
+    return can_help(push.cause, is_in_xero=push.status == PushStatus.UPLOADED)
 
 
 def _way(row: Row[Any], seen: Shown) -> WayFacts:

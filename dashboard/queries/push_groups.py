@@ -22,8 +22,8 @@ from dashboard.queries.document_states import (
     ACTIVE_CONTACT,
     AnySelect,
     Shown,
+    counted,
     has_tries_left,
-    joined,
     narrowed,
     tab_column,
 )
@@ -52,6 +52,11 @@ class Chosen:
     cause: str = ""
     filters: Filters | None = None
     ids: Collection[UUID] = ()
+
+    @property
+    def looks_through_names(self) -> bool:
+        """Whether a text is looked for, in clients' names too."""
+        return bool(self.filters and self.filters["q"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +95,8 @@ def groups(
 ) -> tuple[Group, ...]:
     """Return the causes for which documents need attention, in the order of a page; one query."""
     total, ready = Counter[str](), Counter[str]()
-    counted = _counted(seen, practice_id, _cause(), _obstacle())
-    chosen = narrowed(counted, **filters).where(tab_column(seen) == ATTENTION)
+    grouped = _grouped(seen, practice_id, _cause(), _obstacle(), names=bool(filters["q"]))
+    chosen = narrowed(grouped, **filters).where(tab_column(seen) == ATTENTION)
     for cause, obstacle, count in session.execute(chosen):
         total[cause] += count
         ready[cause] += 0 if obstacle else count
@@ -106,7 +111,8 @@ def preflight(session: AnySession, practice_id: UUID, seen: Shown, chosen: Chose
     """Return what a retry of these documents would meet; one query."""
     in_xero = XeroFilePush.xero_file_id.is_not(None)
     columns = (tab_column(seen), _obstacle(), in_xero)
-    rows = session.execute(_limited(_counted(seen, practice_id, *columns), seen, chosen)).all()
+    grouped = _grouped(seen, practice_id, *columns, names=chosen.looks_through_names)
+    rows = session.execute(_limited(grouped, seen, chosen)).all()
     blocked: Counter[str] = Counter()
     for tab, obstacle, _, count in rows:
         if tab == ATTENTION and obstacle:
@@ -126,15 +132,20 @@ def ready_ids(
     session: AnySession, practice_id: UUID, seen: Shown, chosen: Chosen
 ) -> tuple[UUID, ...]:
     """Return the documents among these that a retry can help, the longest accepted first."""
-    wanted = _limited(joined(select(ClientDocument.id), seen, practice_id), seen, chosen)
+    names = chosen.looks_through_names
+    every = counted(select(ClientDocument.id), seen, practice_id, names=names)
+    wanted = _limited(every, seen, chosen)
     can_be_retried = and_(tab_column(seen) == ATTENTION, _obstacle().is_(None))
     order = (ClientDocument.decided_at, ClientDocument.id)
     return tuple(session.scalars(wanted.where(can_be_retried).order_by(*order)))
 
 
-def _counted(seen: Shown, practice_id: UUID, *columns: ColumnElement[Any]) -> AnySelect:
+def _grouped(
+    seen: Shown, practice_id: UUID, *columns: ColumnElement[Any], names: bool
+) -> AnySelect:
     named = [column.label(f"part_{place}") for place, column in enumerate(columns)]
-    return joined(select(*named, func.count()), seen, practice_id).group_by(*named)
+    every = counted(select(*named, func.count()), seen, practice_id, names=names)
+    return every.group_by(*named)
 
 
 def _limited(wanted: AnySelect, seen: Shown, chosen: Chosen) -> AnySelect:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select, true
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from dashboard.clock import utcnow
@@ -33,6 +33,7 @@ from dashboard.models import (
     XeroContactMapping,
     XeroFilePush,
 )
+from dashboard.models.xero_contact import LOST
 from dashboard.queries.alerts import visible_to
 from dashboard.rules.status_words import CONFIRMED_FOR
 
@@ -142,10 +143,16 @@ WORD_COLUMNS = (
 )
 
 
-def with_way(documents: AnySelect, connection_id: UUID | InstrumentedAttribute[UUID]) -> AnySelect:
+def with_way(
+    documents: AnySelect,
+    connection_id: UUID | InstrumentedAttribute[UUID],
+    *,
+    only_lost_contacts: bool = False,
+) -> AnySelect:
     """Return a statement on documents that also holds, where there are any, push and contact.
 
-    Of one connection, and outer joins all: a document without them stays.
+    Of one connection, and outer joins all: a document without them stays. With
+    *only_lost_contacts* active contacts are as good as unread ones.
     """
     return (
         documents.outerjoin(
@@ -167,6 +174,7 @@ def with_way(documents: AnySelect, connection_id: UUID | InstrumentedAttribute[U
             and_(
                 XeroContact.xero_connection_id == connection_id,
                 XeroContact.xero_contact_id == XeroContactMapping.xero_contact_id,
+                LOST if only_lost_contacts else true(),
             ),
         )
     )
@@ -175,11 +183,10 @@ def with_way(documents: AnySelect, connection_id: UUID | InstrumentedAttribute[U
 def _shown_connection() -> ColumnElement[UUID]:
     """Return the id of the connection that pages show: the current one, else the one left last."""
     shown = aliased(XeroConnection, name="shown")
-    is_old = case((shown.status == ConnectionStatus.DISCONNECTED, 1), else_=0)
     return (
         select(shown.id)
         .where(shown.practice_id == User.practice_id)
-        .order_by(is_old, shown.disconnected_at.desc(), shown.created_at.desc())
+        .order_by(*shown.current_first())
         .limit(1)
         .correlate(User)
         .scalar_subquery()

@@ -28,7 +28,8 @@ class AlertKind:
 
     `seen_by`: staff see less than admins, and what one person started is that person's alone, or
     the admins' where nobody is known. `action` and `path`: the words and the page of its button,
-    which only admins can use where `only_admins_act`. `holds_documents`: they may wait until it is
+    which only admins can use where `only_admins_act`. `is_told_there`: that page says all of it, so
+    that no banner repeats it there. `holds_documents`: they may wait until it is
     over. `mailed_after`: how long after its opening its emails are due, the later ones being
     reminders. `in_digest`: it is told in the email of the morning, day by day.
     """
@@ -39,6 +40,7 @@ class AlertKind:
     seen_by: Audience = "everybody"
     is_banner: bool = False
     only_admins_act: bool = False
+    is_told_there: bool = False
     holds_documents: bool = False
     mailed_after: tuple[timedelta, ...] = ()
     in_digest: bool = False
@@ -89,6 +91,7 @@ TABLE = (
         "/sync-history/held",
         is_banner=True,
         only_admins_act=True,
+        is_told_there=True,
         mailed_after=(AT_ONCE, timedelta(days=3)),
     ),
     AlertKind("day_limit", "See the connection", "/settings", is_banner=True),

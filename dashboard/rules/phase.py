@@ -9,6 +9,8 @@ from uuid import UUID
 CONTACT_SYNC_EVERY = timedelta(minutes=15)
 REFRESH_EVERY = timedelta(minutes=25)
 HEALTH_EVERY = timedelta(minutes=60)
+# The right to check a connection, longer than its few calls of at most 20 seconds each last.
+HEALTH_HOLD = timedelta(minutes=2)
 # When nobody works and Xero's calls of the day are mostly unused.
 NIGHT = timedelta(hours=5)
 # Nothing is called with less life than this without asking for new tokens first.

@@ -79,7 +79,10 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """What a page says: `text` what happened, `advice` what to do, `fix` the action to offer."""
+    """What a page says: `text` what happened, `fix` the action to offer.
+
+    `advice` is what to do, where the action's own label does not say it all.
+    """
 
     text: str
     advice: str = ""
@@ -120,18 +123,26 @@ def offered_sentence() -> Sentence:
     return Sentence(text, fix=Fix.SEND)
 
 
+def unconnected_sentence() -> Sentence:
+    """Return the sentence of an accepted document while there is no connection to send it by."""
+    return Sentence(
+        "Xero is not connected, so this document is not sent.",
+        "Once it is connected, you can send it from here.",
+    )
+
+
 def _not_sent(_story: PushStory) -> Sentence:
     return Sentence("It is sent to Xero when it is accepted.", fix=Fix.ACCEPT)
 
 
 def _sending_off(_story: PushStory) -> Sentence:
     text = "Sending documents to Xero is turned off in the settings. Nothing is lost."
-    return Sentence(text, "Turn sending on", Fix.TURN_ON)
+    return Sentence(text, fix=Fix.TURN_ON)
 
 
 def _no_contact(story: PushStory) -> Sentence:
     text = f"{story.client_name} is not linked to a Xero contact, so this document cannot be filed."
-    return Sentence(text, "Link the client", Fix.LINK_CLIENT)
+    return Sentence(text, fix=Fix.LINK_CLIENT)
 
 
 def _waiting(story: PushStory) -> Sentence:
@@ -145,7 +156,7 @@ def _on_hold(story: PushStory) -> Sentence:
         return _not_allowed(story)
     text = "Waiting for Xero to be reconnected. Nothing is lost."
     if story.can_reconnect:
-        return Sentence(text, "Reconnect to Xero", Fix.RECONNECT)
+        return Sentence(text, fix=Fix.RECONNECT)
     whom = story.admin_name or "an administrator of your practice"
     return Sentence(text, f"Ask {whom} to reconnect.")
 
@@ -153,7 +164,7 @@ def _on_hold(story: PushStory) -> Sentence:
 def _not_allowed(story: PushStory) -> Sentence:
     text = "Waiting for the permission to add files in Xero. Nothing is lost."
     if story.can_reconnect:
-        return Sentence(text, "Allow in Xero", Fix.ALLOW)
+        return Sentence(text, fix=Fix.ALLOW)
     whom = story.admin_name or "an administrator of your practice"
     return Sentence(text, f"Ask {whom} to allow it.")
 
@@ -161,8 +172,8 @@ def _not_allowed(story: PushStory) -> Sentence:
 def _waiting_for_xero(story: PushStory) -> Sentence:
     cause = story.cause
     if cause is not None and cause.code is PushCause.NO_ANSWER:
-        when = f" at about {story.at}" if story.at else ""
-        return Sentence(f"Xero did not answer. We look whether the file arrived{when}.")
+        look = f"At about {story.at} we look" if story.at else "We look"
+        return Sentence(f"Xero did not answer. {look} whether the file arrived.")
     when = f" Sent at about {story.at}." if story.at else ""
     return Sentence(f"{wait_sentence(story.waits_because)}{when}")
 
@@ -178,21 +189,21 @@ def _linking(story: PushStory) -> Sentence:
 def _filed(story: PushStory) -> Sentence:
     when = f" {story.at}" if story.at else ""
     text = f"Filed{when} in {story.folder_path}, on {story.client_name}."
-    return Sentence(text, "Open in Xero", Fix.OPEN_IN_XERO)
+    return Sentence(text, fix=Fix.OPEN_IN_XERO)
 
 
 def _trying_again(story: PushStory) -> Sentence:
     reason = f": {_reason(story.cause)}" if story.cause else ""
     when = f" Next at {story.at}." if story.at else ""
     text = f"{attempt_in_words(story.retry_count)} did not work{reason}.{when}"
-    return Sentence(text, "Try now", Fix.TRY_NOW)
+    return Sentence(text, fix=Fix.TRY_NOW)
 
 
 def _not_on_contact(story: PushStory) -> Sentence:
     if story.cause is not None and story.cause.code is PushCause.UNLINKED_IN_XERO:
         return cause_sentence(story.cause)
     text = "The file is in Xero Files, but we could not put it on the contact."
-    return Sentence(text, "Put on contact", Fix.PUT_ON_CONTACT)
+    return Sentence(text, fix=Fix.PUT_ON_CONTACT)
 
 
 def _needs_attention(story: PushStory) -> Sentence:
@@ -267,22 +278,23 @@ def _scan_missing(_cause: Cause) -> Sentence:
 
 def _folder_gone(cause: Cause) -> Sentence:
     text = f"The folder {cause.folder_name} is no longer in Xero."
-    return Sentence(text, "Choose a folder", Fix.CHOOSE_FOLDER)
+    return Sentence(text, fix=Fix.CHOOSE_FOLDER)
 
 
 def _contact_archived(cause: Cause) -> Sentence:
-    return _other_contact(f"{_client(cause)} is archived in Xero.")
+    return _other_contact(f"{_client(cause)} is archived in Xero")
 
 
 def _contact_merged(cause: Cause) -> Sentence:
-    return _other_contact(f"{_client(cause)} was merged into another contact in Xero.")
+    return _other_contact(f"{_client(cause)} was merged into another contact in Xero")
 
 
 def _contact_gone(cause: Cause) -> Sentence:
-    return _other_contact(f"The contact of {_client(cause)} is no longer in Xero.")
+    return _other_contact(f"The contact of {_client(cause)} is no longer in Xero")
 
 
-def _other_contact(text: str) -> Sentence:
+def _other_contact(what: str) -> Sentence:
+    text = f"{what}, so this document cannot be filed."
     return Sentence(text, "Link the client to another contact.", Fix.LINK_CLIENT)
 
 
@@ -298,17 +310,17 @@ def _permission(_cause: Cause) -> Sentence:
 def _xero_down(cause: Cause) -> Sentence:
     last = f", last at {cause.at}" if cause.at else ""
     text = f"Xero had a problem of its own {MAX_RETRIES + 1} times{last}."
-    return Sentence(text, "Retry", Fix.RETRY)
+    return Sentence(text, fix=Fix.RETRY)
 
 
 def _no_answer(cause: Cause) -> Sentence:
     last = f", last at {cause.at}" if cause.at else ""
     text = f"Xero did not answer, and the file was not there in {MAX_LOOKS} looks{last}."
-    return Sentence(text, "Retry", Fix.RETRY)
+    return Sentence(text, fix=Fix.RETRY)
 
 
 def _refused(cause: Cause) -> Sentence:
-    said = f" Xero said: “{cause.xero_said}”" if cause.xero_said else ""
+    said = f" Xero said: “{cause.xero_said}”." if cause.xero_said else ""
     reference = f" with the reference {cause.reference}" if cause.reference else ""
     return Sentence(
         f"Xero refused the file.{said}", f"Retry, or contact support{reference}.", Fix.RETRY
@@ -333,7 +345,7 @@ def _deleted_in_xero(_cause: Cause) -> Sentence:
 
 def _unlinked_in_xero(_cause: Cause) -> Sentence:
     text = "Somebody took this file off its contact in Xero. It is still in Xero Files."
-    return Sentence(text, "Put on contact", Fix.PUT_ON_CONTACT)
+    return Sentence(text, fix=Fix.PUT_ON_CONTACT)
 
 
 _CAUSES = {

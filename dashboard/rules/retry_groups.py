@@ -147,6 +147,14 @@ GROUPS: Mapping[str, GroupWords] = {
 MENDED_BY_RETRY = tuple(code for code, words in GROUPS.items() if words.is_mended_by_retry)
 
 
+def can_help(cause: str | None, *, is_in_xero: bool) -> bool:
+    """Tell whether a retry can mend a push that stopped for *cause*, None if nobody knows why.
+
+    What is in Xero already only has to be put on its contact.
+    """
+    return is_in_xero or cause is None or GROUPS[cause].is_mended_by_retry
+
+
 def obstacle_sentence(count: int, cause: str) -> str:
     """Return "3 cannot be retried: their client has no Xero contact."."""
     reason = GROUPS[cause].obstacle

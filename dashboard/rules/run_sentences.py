@@ -13,10 +13,8 @@ def no_answer(*, done: int, next_at: datetime, time_zone: str) -> str:
     """Return why a sync failed after Xero did not answer again and again."""
     at = _clock_time(next_at, time_zone)
     if not done:
-        return f"Xero did not answer. Nothing was changed. The next check is at {at}."
-    return (
-        f"Xero stopped answering after {_contacts(done)}. {_kept(done)} The next check is at {at}."
-    )
+        return f"Xero did not answer. Nothing was changed. Next check: {at}."
+    return f"Xero stopped answering after {_contacts(done)}. {_kept(done)} Next check: {at}."
 
 
 def refused_by_xero(message: str) -> str:
@@ -26,8 +24,9 @@ def refused_by_xero(message: str) -> str:
 
 def reconnect_needed(*, done: int) -> str:
     """Return why a sync failed when the connection no longer works."""
-    kept = f"It had read {_contacts(done)}. {_kept(done)}" if done else "Nothing was changed."
-    return f"Stopped: Xero needs reconnecting. {kept} It is read again after reconnecting."
+    were = "was read and is" if done == 1 else "were read and are"
+    kept = f"{_contacts(done)} {were} kept." if done else "Nothing was changed."
+    return f"Stopped: Xero needs reconnecting. {kept} The next check runs after reconnecting."
 
 
 def cancelled(*, kind: str, by: str, done: int, total: int | None) -> str:

@@ -123,6 +123,7 @@ class ClientService:
                 xero_contact_id=contact_id,
                 xero_contact_name=contact.name,
                 last_synced_at=contact.read_at,
+                linked_by_id=user_id,
                 created_at=now,
                 updated_at=now,
             )

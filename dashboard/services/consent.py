@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 
 from dashboard.database import AnySession
 from dashboard.models import ConnectionStatus, XeroConnection, XeroContactMapping
@@ -257,16 +257,25 @@ class ConsentService:
             .where(XeroContactMapping.xero_connection_id == XeroConnection.id)
             .scalar_subquery()
         )
-        is_old = case((XeroConnection.status == ConnectionStatus.DISCONNECTED, 1), else_=0)
         rows = self._session.execute(
-            select(XeroConnection.xero_tenant_id, XeroConnection.xero_org_name, is_old, links)
+            select(
+                XeroConnection.xero_tenant_id,
+                XeroConnection.xero_org_name,
+                XeroConnection.status,
+                links,
+            )
             .where(XeroConnection.practice_id == practice_id)
-            .order_by(is_old, XeroConnection.disconnected_at.desc())
+            .order_by(*XeroConnection.current_first())
         ).all()
         self._session.commit()
         return [
-            KnownOrganisation(tenant_id, name or "another organisation", not old, count)
-            for tenant_id, name, old, count in rows
+            KnownOrganisation(
+                tenant_id,
+                name or "another organisation",
+                status != ConnectionStatus.DISCONNECTED,
+                count,
+            )
+            for tenant_id, name, status, count in rows
         ]
 
     def _is_held_elsewhere(self, practice_id: UUID, tenant: Tenant) -> bool:

@@ -176,6 +176,7 @@ def _waiting_items(run_id: UUID, connection_id: UUID) -> AnySelect:
             SyncRunItem.xero_contact_id,
             SyncRunItem.action,
             SyncRunItem.client_id,
+            SyncRunItem.decided_by_id,
             XeroContact.id.label("mirror_id"),
             XeroContact.name,
             XeroContact.email,

@@ -325,11 +325,10 @@ class DocumentService:
 
     def _connection_id(self, practice_id: UUID) -> UUID | None:
         """Return the current connection, else the one that was left last."""
-        is_left = XeroConnection.status == ConnectionStatus.DISCONNECTED
         return self._session.scalar(
             select(XeroConnection.id)
             .where(XeroConnection.practice_id == practice_id)
-            .order_by(is_left, XeroConnection.disconnected_at.desc())
+            .order_by(*XeroConnection.current_first())
             .limit(1)
         )
 

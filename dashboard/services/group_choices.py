@@ -11,9 +11,11 @@ from uuid import UUID
 from sqlalchemy import delete, select
 
 from dashboard.database import AnySession, insert_for
-from dashboard.models import GroupChoice, Tag, XeroContact
+from dashboard.models import GroupChoice, Tag, TagSource
+from dashboard.models.contact_standing import group_names
 from dashboard.rules.contact_text import TEXT_MAX, cleaned, folded
 from dashboard.services.client_list import current_connection, lock_clients
+from dashboard.services.group_tags import rename_tags
 from dashboard.services.refusals import InvalidInput, NotConnected, NotFound
 
 
@@ -36,6 +38,7 @@ class GroupChoices:
     def keep(self, practice_id: UUID, user_id: UUID | None, wishes: Sequence[GroupWish]) -> None:
         """Keep what is wanted of these groups; one that is to be called as in Xero is no choice.
 
+        A tag that follows such a group already gets its name at once.
         Raises `NotFound` for a group that no contact is in, `NotConnected`, and `InvalidInput` with
         the field `tag-` and the group's id for a name that cannot be a tag's.
         """
@@ -51,18 +54,32 @@ class GroupChoices:
             if name is not None:
                 names.add(folded(name))
             self._keep(practice_id, user_id, wish.group_id, name, groups[wish.group_id])
+        wanted = {wish.group_id: groups[wish.group_id] for wish in wishes}
+        rename_tags(self._session, practice_id, wanted, self._clock())
         self._session.commit()
+
+    def rename(self, practice_id: UUID, user_id: UUID, group_id: str, name: str) -> str:
+        """Call the tag of this group otherwise from now on; return what it is called.
+
+        As `keep`, but `NotFound` also for a group that is no tag. The group's name in Xero ends
+        the choice.
+        """
+        called = select(Tag.name).where(
+            Tag.practice_id == practice_id,
+            Tag.source == TagSource.XERO,
+            Tag.xero_group_id == group_id,
+        )
+        if self._session.scalar(called) is None:
+            raise NotFound
+        self._session.rollback()
+        self.keep(practice_id, user_id, [GroupWish(group_id, name)])
+        return self._session.scalars(called).one()
 
     def _groups(self, practice_id: UUID) -> dict[str, str]:
         connection = current_connection(self._session, practice_id)
         if connection is None:
             raise NotConnected
-        found = self._session.scalars(
-            select(XeroContact.groups)
-            .where(XeroContact.xero_connection_id == connection.id)
-            .distinct()
-        )
-        return {group["id"]: group["name"] for together in found for group in together}
+        return group_names(self._session, connection.id)
 
     def _taken_names(self, practice_id: UUID, group_ids: set[str]) -> set[str]:
         """Return the names, folded, of the tags that are not those of these groups."""

@@ -63,6 +63,49 @@ def drop_group_tags(session: AnySession, practice_id: UUID, client_id: UUID, now
     follow_groups(session, practice_id, {client_id: ()}, now)
 
 
+def rename_tags(
+    session: AnySession, practice_id: UUID, groups: Mapping[str, str], now: datetime
+) -> None:
+    """Give the tags that follow these groups the names they shall have; no tag is made.
+
+    *groups* are Xero's names by id. Part of the caller's transaction.
+    """
+    names = _chosen_names(session, practice_id, groups)
+    _rename(session, names, *_existing(session, practice_id), now)
+
+
+def _existing(
+    session: AnySession, practice_id: UUID
+) -> tuple[set[str], dict[str, tuple[UUID, str]]]:
+    """Return the names that are taken, and id and name of the tag of each group that has one."""
+    tags = session.execute(
+        select(Tag.id, Tag.name, Tag.xero_group_id, Tag.source).where(
+            Tag.practice_id == practice_id
+        )
+    ).all()
+    return {tag.name for tag in tags}, {
+        tag.xero_group_id: (tag.id, tag.name)
+        for tag in tags
+        if tag.source == TagSource.XERO and tag.xero_group_id is not None
+    }
+
+
+def _rename(
+    session: AnySession,
+    names: Mapping[str, str],
+    taken: set[str],
+    known: Mapping[str, tuple[UUID, str]],
+    now: datetime,
+) -> None:
+    for group_id in names.keys() & known.keys():
+        (tag_id, called), name = known[group_id], names[group_id]
+        if called == name or (called == _marked(name) and name in taken):
+            continue
+        free = _free_name(name, taken)
+        if free is not None:
+            session.execute(update(Tag).where(Tag.id == tag_id).values(name=free, updated_at=now))
+
+
 def _held(
     session: AnySession, practice_id: UUID, client_ids: Iterable[UUID]
 ) -> set[tuple[UUID, UUID]]:
@@ -86,18 +129,8 @@ def _tags_for(
     names = _chosen_names(session, practice_id, groups)
     if not names:
         return {}
-    tags = session.execute(
-        select(Tag.id, Tag.name, Tag.xero_group_id, Tag.source).where(
-            Tag.practice_id == practice_id
-        )
-    ).all()
-    taken = {tag.name for tag in tags}
-    known = {tag.xero_group_id: tag for tag in tags if tag.source == TagSource.XERO}
-    for group_id, name in names.items():
-        tag = known.get(group_id)
-        if tag is not None and tag.name not in {name, _marked(name)} and name not in taken:
-            session.execute(update(Tag).where(Tag.id == tag.id).values(name=name, updated_at=now))
-            taken.add(name)
+    taken, known = _existing(session, practice_id)
+    _rename(session, names, taken, known, now)
     new = [
         _new_tag(practice_id, group_id, free, now)
         for group_id, name in names.items()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from dashboard.database import AnySession
 from dashboard.models import (
@@ -44,7 +44,6 @@ class Holder:
 
 def holder_of(session: AnySession, practice_id: UUID) -> Holder | None:
     """Return the connection on whose account documents wait, None if there never was one."""
-    is_old = case((XeroConnection.status == ConnectionStatus.DISCONNECTED, 1), else_=0)
     row = session.execute(
         select(
             XeroConnection.id,
@@ -54,7 +53,7 @@ def holder_of(session: AnySession, practice_id: UUID) -> Holder | None:
             XeroConnection.scopes,
         )
         .where(XeroConnection.practice_id == practice_id)
-        .order_by(is_old, XeroConnection.disconnected_at.desc(), XeroConnection.created_at.desc())
+        .order_by(*XeroConnection.current_first())
         .limit(1)
     ).one_or_none()
     return None if row is None else Holder(*row)

@@ -242,6 +242,7 @@ def _mapping(client_id: UUID, item: Any, chunk: ImportChunk) -> Row:
         "xero_contact_name": item.name,
         "last_synced_at": item.read_at,
         "made_by_run_id": chunk.run_id,
+        "linked_by_id": item.decided_by_id,
         "created_at": chunk.now,
         "updated_at": chunk.now,
     }

@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     and_,
+    case,
     func,
     insert,
     literal,
@@ -26,6 +27,7 @@ from sqlalchemy import (
 from dashboard.database import AnySession
 from dashboard.models import (
     Client,
+    DraftDecision,
     ImportDraft,
     ItemOutcome,
     RunKind,
@@ -79,7 +81,10 @@ class ImportStart:
         aims = Counter(one.client_id for one in decisions if one.action == "link")
         run_id = self._new_run(practice_id, connection_id, user_id)
         items = [
-            _item(run_id, practice_id, one, known, twice=aims[one.client_id] > 1)
+            {
+                "decided_by_id": user_id,
+                **_item(run_id, practice_id, one, known, twice=aims[one.client_id] > 1),
+            }
             for one in decisions
         ]
         self._session.execute(insert(SyncRunItem), items)
@@ -157,6 +162,7 @@ class ImportStart:
             "xero_contact_id": SyncRunItem.xero_contact_id,
             "contact_name": SyncRunItem.contact_name,
             "action": SyncRunItem.action,
+            "decided_by_id": SyncRunItem.decided_by_id,
             "client_id": SyncRunItem.client_id,
             "outcome": literal(ItemOutcome.WAITING, SyncRunItem.outcome.type),
         }
@@ -221,6 +227,7 @@ class ImportStart:
             "xero_contact_id": XeroContact.xero_contact_id,
             "contact_name": XeroContact.name,
             "action": stands.action,
+            "decided_by_id": case((stands.chosen.is_not(None), DraftDecision.decided_by_id)),
             "client_id": stands.client_id,
             "outcome": literal(ItemOutcome.WAITING, SyncRunItem.outcome.type),
         }

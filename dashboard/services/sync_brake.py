@@ -65,7 +65,7 @@ class SyncBrake:
             raise Conflict("This contact check no longer waits for an answer.")
         if run.held_at is not None:
             person = self._session.get_one(User, user_id)
-            left = leave_items(self._session, run_id, left_sentence(person.name))
+            left = _leave_items(self._session, run_id, left_sentence(person.name))
             run.skipped += left
             run.progress = {**run.progress, "step": MATCH, "left": True}
             self._let_go(run)
@@ -94,7 +94,7 @@ class SyncBrake:
         return run
 
 
-def leave_items(session: AnySession, run_id: UUID, reason: str) -> int:
+def _leave_items(session: AnySession, run_id: UUID, reason: str) -> int:
     """Close the waiting notes of a run without carrying them over; return how many there were."""
     waiting = (SyncRunItem.run_id == run_id, SyncRunItem.outcome == ItemOutcome.WAITING)
     number = session.scalar(select(func.count()).select_from(SyncRunItem).where(*waiting)) or 0

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, update
 
 from dashboard.crypto import TokenUnreadable
 from dashboard.database import AnySession
 from dashboard.models import ConnectionStatus, XeroConnection
-from dashboard.rules.connection_sentences import problem_sentence
+from dashboard.rules.connection_sentences import look_again_after, problem_sentence
 from dashboard.rules.consent_sentences import ConsentSentence
 from dashboard.rules.permissions import FILES, is_granted
-from dashboard.rules.phase import HEALTH_EVERY, first_slot
+from dashboard.rules.phase import HEALTH_EVERY, HEALTH_HOLD, first_slot
 from dashboard.services.access_in_use import AccessInUse
 from dashboard.services.answer_meaning import AnswerMeaning, reconnect_needed
 from dashboard.services.connection_truth import ConnectionTruth
@@ -150,17 +150,9 @@ class XeroAuthService:
 
     def check_if_due(self, connection_id: UUID) -> None:
         """Check the connection's health if its time has come: a doubled bell does nothing."""
-        now = self._clock()
-        due = self._session.scalar(
-            update(XeroConnection)
-            .where(XeroConnection.id == connection_id, XeroConnection.health_due_at <= now)
-            .values(health_due_at=now + HEALTH_EVERY)
-            .returning(XeroConnection.id)
-            .execution_options(synchronize_session=False)
-        )
-        self._session.commit()
-        if due is not None:
-            self.check_health(connection_id)
+        held_until = self._hold_check(connection_id, XeroConnection.health_due_at <= self._clock())
+        if held_until is not None:
+            self._check_held(connection_id, held_until, Priority.SYNC)
 
     def check_health(self, connection_id: UUID, priority: Priority = Priority.SYNC) -> None:
         """Find out whether the connection really works: still listed at Xero, and answering.
@@ -168,22 +160,47 @@ class XeroAuthService:
         A connection in trouble is only well again when everything that it is for is served; what
         was left half-way is left for good. After `token_expired` Xero is not asked.
         """
-        connection = self._session.get(XeroConnection, connection_id, populate_existing=True)
-        if connection is None:
-            return
+        held_until = self._hold_check(connection_id)
+        if held_until is not None:
+            self._check_held(connection_id, held_until, priority)
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _hold_check(self, connection_id: UUID, *conditions: ColumnElement[bool]) -> datetime | None:
+        """Keep other workers from checking while we do; return until when, None if it is theirs."""
+        held_until = self._session.scalar(
+            update(XeroConnection)
+            .where(XeroConnection.id == connection_id, *conditions)
+            .values(health_due_at=self._clock() + HEALTH_HOLD)
+            .returning(XeroConnection.health_due_at)
+            .execution_options(synchronize_session=False)
+        )
+        self._session.commit()
+        return held_until
+
+    def _check_held(self, connection_id: UUID, held_until: datetime, priority: Priority) -> None:
+        """Make the check and, whatever it brings, name the next one."""
+        wait = None
+        try:
+            self._check(connection_id, priority)
+        except XeroMustWait as problem:
+            wait = timedelta(seconds=problem.seconds)
+            raise
+        finally:
+            self._session.rollback()
+            self._name_next_check(connection_id, held_until, wait)
+
+    def _check(self, connection_id: UUID, priority: Priority) -> None:
+        connection = self._session.get_one(XeroConnection, connection_id, populate_existing=True)
         status, tenant_id = connection.status, connection.xero_tenant_id
         reads_files = status == ConnectionStatus.ERROR and is_granted(FILES, connection.scopes)
-        connection.health_due_at = first_slot(connection.practice_id, HEALTH_EVERY, self._clock())
         self._session.commit()
         if status == ConnectionStatus.DISCONNECTED:
             self._leaving.finish(connection_id)
             return
         if status == ConnectionStatus.TOKEN_EXPIRED:
             raise reconnect_needed()
-        with (
-            self._checked_again_after_a_wait(connection_id),
-            self._access_of(connection_id, priority) as access,
-        ):
+        with self._access_of(connection_id, priority) as access:
             if not self._meaning.still_listed(connection_id, access, priority):
                 raise self._meaning.gone(connection_id)
             xero = self._client(tenant_id, access, priority)
@@ -193,21 +210,25 @@ class XeroAuthService:
                 xero.files.folders()
             self._keep_details(connection_id, organisation.name, organisation.short_code)
 
-    # -- inside -------------------------------------------------------------------------------
-
-    @contextmanager
-    def _checked_again_after_a_wait(self, connection_id: UUID) -> Iterator[None]:
-        """Bring the next check forward if a limit kept this one from being made."""
-        try:
-            yield
-        except XeroMustWait as wait:
-            self._session.execute(
-                update(XeroConnection)
-                .where(XeroConnection.id == connection_id)
-                .values(health_due_at=self._clock() + timedelta(seconds=wait.seconds))
-            )
-            self._session.commit()
-            raise
+    def _name_next_check(
+        self, connection_id: UUID, held_until: datetime, wait: timedelta | None
+    ) -> None:
+        """End the hold: the practice's own turn, after trouble soon, after a limit when it ends."""
+        connection = self._session.get_one(XeroConnection, connection_id, populate_existing=True)
+        now, errors = self._clock(), connection.consecutive_errors
+        turn = first_slot(connection.practice_id, HEALTH_EVERY, now)
+        if wait is not None:
+            turn = now + wait
+        elif errors:
+            turn = min(turn, now + look_again_after(errors))
+        self._session.execute(
+            update(XeroConnection)
+            # Who ended or renewed the connection meanwhile has named a moment already.
+            .where(XeroConnection.id == connection_id, XeroConnection.health_due_at == held_until)
+            .values(health_due_at=turn)
+            .execution_options(synchronize_session=False)
+        )
+        self._session.commit()
 
     @contextmanager
     def _access_of(self, connection_id: UUID, priority: Priority) -> Iterator[AccessInUse]:

@@ -15,7 +15,6 @@ from sqlalchemy import select, update
 
 from dashboard.database import AnySession
 from dashboard.models import (
-    AlertCause,
     ConnectionStatus,
     ImportDraft,
     RunKind,
@@ -26,7 +25,6 @@ from dashboard.models import (
 )
 from dashboard.rules import run_sentences
 from dashboard.rules.phase import CONTACT_SYNC_EVERY, first_slot
-from dashboard.rules.sync_brake import left_sentence
 from dashboard.services.alerts import AlertService
 from dashboard.services.client_list import current_connection
 from dashboard.services.contact_import import ContactImport
@@ -38,7 +36,7 @@ from dashboard.services.refusals import Conflict, ConnectionNotUsable, NotConnec
 from dashboard.services.run_lease import new_run, unfinished_run
 from dashboard.services.run_results import ImportDecision, ImportResult, SyncResult
 from dashboard.services.run_undo import RunUndo
-from dashboard.services.sync_brake import SyncBrake, leave_items
+from dashboard.services.sync_brake import SyncBrake
 from dashboard.services.turn import nobody_waits
 from dashboard.services.xero_auth import XeroAuthService
 from dashboard.xero.governor import Priority
@@ -61,7 +59,6 @@ class XeroSyncService:
     ) -> None:
         self._session = session
         self._auth = auth
-        self._alerts = alerts
         self._clock = clock
         self._matches = ContactMatches(session=session, clock=clock)
         self._start = ImportStart(session=session, clock=clock)
@@ -235,7 +232,7 @@ class XeroSyncService:
         """Return the run, cancelled; what was done until now is kept.
 
         A worker in the middle of it notices before it writes again. Raises `NotFound`, and
-        `Conflict` for a run that has ended.
+        `Conflict` for a run that has ended, or that is held: only an admin's answer ends that.
         """
         run = self._session.scalar(
             select(SyncRun)
@@ -247,6 +244,11 @@ class XeroSyncService:
             raise NotFound
         if run.status.is_final:
             raise Conflict("This run has already ended.")
+        if run.held_at is not None:
+            raise Conflict(
+                "This contact check waits for an answer.",
+                "A practice admin can apply its changes, or leave the clients as they are.",
+            )
         now = self._clock()
         person = self._session.get(User, user_id) if user_id else None
         run.status = RunStatus.CANCELLED
@@ -261,10 +263,6 @@ class XeroSyncService:
             done=run.done,
             total=run.total,
         )
-        if run.held_at is not None:
-            leave_items(self._session, run_id, left_sentence(person.name if person else "someone"))
-            run.held_at = None
-            self._alerts.resolve(practice_id, AlertCause.SYNC_HELD)
         if run.kind == RunKind.CONTACT_SYNC:
             # Otherwise the next sweep would begin at once what was just cancelled.
             self._session.execute(

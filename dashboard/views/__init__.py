@@ -39,6 +39,7 @@ from dashboard.views import (
     sign_in,
     static_files,
     sync_history,
+    tag_names,
 )
 
 LOCALE = "en_GB"
@@ -68,6 +69,7 @@ def register(app: Flask) -> None:
         settings,
         sign_in,
         sync_history,
+        tag_names,
     ):
         app.register_blueprint(subject.pages)
     for doors in (clients_api, contacts_api, documents_api, integration_api):

@@ -16,8 +16,13 @@ from dashboard.queries.alerts import AlertRow, MailTrouble, Viewer
 from dashboard.rules.alert_letters import held
 from dashboard.rules.alert_table import kind_of
 from dashboard.services.refusals import NotFound
-from dashboard.views.frame import ask_admins, current_frame
-from dashboard.views.guards import current_practice_id, current_user_id, sign_in_required
+from dashboard.views.frame import current_frame
+from dashboard.views.guards import (
+    ask_admins,
+    current_practice_id,
+    current_user_id,
+    sign_in_required,
+)
 
 pages = Blueprint("alerts", __name__)
 

@@ -75,13 +75,17 @@ def page() -> str:
             cursor=wanted.cursor,
             shown=_shown(),
         )
+    tags = clients.tags(db.session, current_practice_id())
     cursor = encode_cursor(found.next_cursor)
     return render_template(
         "clients/page.html",
         rows=found.rows,
         total=found.total,
         asked=asked,
-        tag_choices=_tag_choices(),
+        tag_choices=[
+            (tag.name, f"{tag.name} (from Xero)" if tag.from_xero else tag.name) for tag in tags
+        ],
+        is_tag_from_xero=any(tag.from_xero and tag.name == asked["tag"] for tag in tags),
         is_filtered=any(asked.values()),
         link_word=_link_word,
         is_first_page=wanted.cursor is None,
@@ -294,13 +298,6 @@ def _plain(client_id: UUID) -> PlainClient:
     if found is None:
         raise NotFound
     return found
-
-
-def _tag_choices() -> list[tuple[str, str]]:
-    return [
-        (tag.name, f"{tag.name} (from Xero)" if tag.from_xero else tag.name)
-        for tag in clients.tags(db.session, current_practice_id())
-    ]
 
 
 def _difference(found: Difference) -> tuple[str, str | None]:

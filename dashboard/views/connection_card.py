@@ -9,7 +9,7 @@ from uuid import UUID
 from dashboard.clock import utcnow
 from dashboard.database import db
 from dashboard.models import RunKind
-from dashboard.queries import documents, sync_runs
+from dashboard.queries import connections, documents, sync_runs
 from dashboard.queries.connections import ConnectionSummary
 from dashboard.queries.document_states import shown_by
 from dashboard.queries.documents import DocumentCounts
@@ -28,12 +28,16 @@ REFRESH_LIFE = timedelta(days=60)
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What the card says; `seen` is its stamp, `heard` the word that its reader has heard."""
+    """What the card says; `seen` is its stamp, `heard` the word that its reader has heard.
+
+    `links` are those that were kept when the connection was left; none while it is held.
+    """
 
     summary: ConnectionSummary
     word: StatusWord
     reading: RunRow | None
     counts: DocumentCounts
+    links: int
     seen: str | None
 
     @property
@@ -93,7 +97,7 @@ class Card:
 
 
 def card_of(practice_id: UUID, seen: str | None, summary: ConnectionSummary) -> Card:
-    """Return the card for the practice's connection; two queries.
+    """Return the card for the practice's connection; two queries, three for one that was left.
 
     *seen* is its stamp, taken before what the card shows was read.
     """
@@ -107,6 +111,7 @@ def card_of(practice_id: UUID, seen: str | None, summary: ConnectionSummary) -> 
         word=word_for(summary),
         reading=run if is_reading else None,
         counts=documents.counts(db.session, practice_id, filed_since=today, shown=shown),
+        links=0 if summary.is_current else connections.links(db.session, summary.id),
         seen=seen,
     )
 

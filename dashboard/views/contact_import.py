@@ -228,7 +228,7 @@ def _is_worth_showing(run: RunRow, summary: ConnectionSummary) -> bool:
 def _not_connected() -> str:
     shown = frame.current_frame()
     names = shown.admins if shown else []
-    return render_template("contact_import/not_connected.html", whom=frame.ask_admins(names))
+    return render_template("contact_import/not_connected.html", whom=guards.ask_admins(names))
 
 
 def _is_connected() -> bool:

@@ -26,6 +26,8 @@ from dashboard.rules.file_sizes import size_in_words
 
 BRITISH = Locale("en", "GB")
 ONE_DAY = timedelta(days=1)
+TODAY = "today"
+NAMED_DAYS = {-1: "yesterday", 0: TODAY, 1: "tomorrow"}
 MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -50,16 +52,20 @@ def short_time(moment: datetime, place: Place) -> str:
 
 def day_time(moment: datetime, place: Place) -> str:
     """Return "today 14:02", "yesterday 16:10" or "tomorrow 02:10"; other days as `short_time`."""
-    days = (_local(moment, place).date() - _local(place.now, place).date()).days
-    word = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(days)
+    word = _named_day(moment, place)
     return f"{word} {hour_minute(moment, place)}" if word else short_time(moment, place)
 
 
 def near_time(moment: datetime, place: Place) -> str:
-    """Return "14:02" for a moment of today; other days as `day_time`."""
-    if _local(moment, place).date() == _local(place.now, place).date():
-        return hour_minute(moment, place)
-    return day_time(moment, place)
+    """Return "14:02", "16:10 yesterday", "02:10 tomorrow" or "14:02 on 24 Nov".
+
+    The clock comes first, so that it can follow "at", "since" and "by".
+    """
+    day = _named_day(moment, place)
+    if day is None:
+        day = f"on {day_month(moment, place)}"
+    clock = hour_minute(moment, place)
+    return clock if day == TODAY else f"{clock} {day}"
 
 
 def day_month(moment: datetime, place: Place) -> str:
@@ -244,6 +250,11 @@ def _clock(moment: datetime, pattern: str, place: Place) -> str:
     words = _say(local, pattern, place)
     # In the hour that happens twice "01:30" is two moments: around a change the zone is said.
     return f"{words} {_abbreviation(local)}" if _near_clock_change(moment, place) else words
+
+
+def _named_day(moment: datetime, place: Place) -> str | None:
+    days = (_local(moment, place).date() - _local(place.now, place).date()).days
+    return NAMED_DAYS.get(days)
 
 
 def _near_clock_change(moment: datetime, place: Place) -> bool:

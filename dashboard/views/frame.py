@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from flask import (
@@ -29,6 +30,7 @@ from sqlalchemy.exc import DBAPIError
 from dashboard.clock import utcnow
 from dashboard.config import Settings
 from dashboard.database import db
+from dashboard.extensions import htmx
 from dashboard.models import AlertCause, Practice, User
 from dashboard.queries import alerts, connections, stamps
 from dashboard.queries.alerts import AlertRow, Viewer
@@ -38,7 +40,14 @@ from dashboard.rules.alert_table import kind_of
 from dashboard.rules.permissions import missing_permissions
 from dashboard.rules.status_words import StatusWord, connection_word
 from dashboard.views.filters import near_time, place_of_request
-from dashboard.views.guards import opened_directly, safe_next, sign_in_required, unless_seen
+from dashboard.views.guards import (
+    ask_admins,
+    is_panel,
+    opened_directly,
+    safe_next,
+    sign_in_required,
+    unless_seen,
+)
 
 pages = Blueprint("frame", __name__)
 
@@ -141,13 +150,13 @@ class Frame:
     @property
     def banner(self) -> dict[str, Any] | None:
         """The one banner: the most serious alert that deserves one, or that all work rests."""
-        alert = next((alert for alert in self.alerts if kind_of(alert.cause).is_banner), None)
+        alert = next(filter(_is_banner, self.alerts), None)
         if (alert is None or alert.tone != "danger") and self.all_work_rests:
             return RESTING
         if alert is None or self._user is None:
             return None
         kind = kind_of(alert.cause)
-        label, url = kind.action, kind.path
+        label, url = ("", "") if kind.path in _page_on_screen() else (kind.action, kind.path)
         text = self._with_moment(alert)
         if kind.only_admins_act and not self._user.is_admin:
             label, url = "", ""
@@ -236,19 +245,22 @@ def word_facts(summary: ConnectionSummary | None) -> WordFacts:
     )
 
 
-def ask_admins(names: list[str]) -> str:
-    """Return whom staff should ask, by name."""
-    if not names:
-        return "Ask a practice admin."
-    if len(names) == 1:
-        return f"Ask {names[0]}."
-    return f"Ask {', '.join(names[:-1])} or {names[-1]}."
-
-
 def time_zone_of_practice() -> str:
     """Return the time zone that pages of this request use."""
     frame = current_frame()
     return frame.practice.time_zone if frame and frame.practice else "Europe/London"
+
+
+def _is_banner(alert: AlertRow) -> bool:
+    """Whether the alert belongs above the page that the person sees."""
+    kind = kind_of(alert.cause)
+    return kind.is_banner and not (kind.is_told_there and kind.path in _page_on_screen())
+
+
+def _page_on_screen() -> set[str]:
+    """Return the page's address, without and with what it asks; a poll's is that of its page."""
+    page = urlsplit((htmx.current_url or "") if is_panel() else request.full_path)
+    return {page.path, f"{page.path}?{page.query}"}
 
 
 def _redis_is_away() -> bool:

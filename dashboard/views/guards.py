@@ -19,6 +19,7 @@ from dashboard.clock import utcnow
 from dashboard.database import db, one_query, reading_only
 from dashboard.extensions import htmx, login_manager
 from dashboard.models import User
+from dashboard.queries import connections
 from dashboard.queries.stamps import Reader
 from dashboard.services.refusals import InvalidInput, NotAllowed
 from dashboard.views.problems import problem
@@ -77,10 +78,20 @@ def admin_required(view: Callable[P, R]) -> Callable[P, R]:
     @sign_in_required
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         if not current_user.is_admin:
-            raise NotAllowed("Only practice admins can do this.", "Ask an admin of your practice.")
+            names = connections.admin_names(db.session, current_practice_id())
+            raise NotAllowed("Only practice admins can do this.", ask_admins(names))
         return view(*args, **kwargs)
 
     return guarded
+
+
+def ask_admins(names: list[str]) -> str:
+    """Return whom staff should ask, by name."""
+    if not names:
+        return "Ask a practice admin."
+    if len(names) == 1:
+        return f"Ask {names[0]}."
+    return f"Ask {', '.join(names[:-1])} or {names[-1]}."
 
 
 def unless_seen(

@@ -13,9 +13,10 @@ from dashboard.database import db
 from dashboard.queries import sync_runs
 from dashboard.services.refusals import NotFound
 from dashboard.views.contacts_api import readable_cursor
-from dashboard.views.frame import ask_admins, current_frame
+from dashboard.views.frame import current_frame
 from dashboard.views.guards import (
     admin_required,
+    ask_admins,
     current_practice_id,
     current_user_id,
     sign_in_required,

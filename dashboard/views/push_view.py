@@ -10,6 +10,7 @@ import flask_babel
 from flask import url_for
 
 from dashboard.clock import utcnow
+from dashboard.models import DocumentStatus
 from dashboard.queries.documents import DocumentDetail, DocumentRow
 from dashboard.rules.push_sentences import (
     Cause,
@@ -20,6 +21,7 @@ from dashboard.rules.push_sentences import (
     cause_sentence,
     offered_sentence,
     push_sentence,
+    unconnected_sentence,
 )
 from dashboard.views.filters import Place, near_time
 from dashboard.views.frame import Frame
@@ -64,9 +66,7 @@ class PushWords:
 
     @property
     def advice(self) -> str:
-        """What to do, in words, where no button or link stands for it."""
-        if self.action_url or self.sentence.fix is Fix.OPEN_IN_XERO:
-            return ""
+        """What to do, in words, where the action's label does not say it all."""
         return self.sentence.advice
 
     @property
@@ -125,6 +125,8 @@ def _sentence(row: DocumentRow, story: PushStory) -> Sentence:
         return cause_sentence(Cause(row.held_by, client_name=row.client_name))
     if row.is_offered:
         return offered_sentence()
+    if row.word.code == "not_sent" and row.status == DocumentStatus.ACCEPTED:
+        return unconnected_sentence()
     return push_sentence(row.word, story)
 
 

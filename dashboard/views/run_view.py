@@ -119,6 +119,11 @@ class RunView:
         return self.run.status == RunStatus.CANCELLED
 
     @property
+    def has_failed(self) -> bool:
+        """Whether something outside ended it."""
+        return self.run.status == RunStatus.FAILED
+
+    @property
     def new(self) -> int:
         """Clients made by an import; contacts that a check saw for the first time."""
         return self.run.contacts_new if self.is_check else self.run.created
@@ -139,13 +144,13 @@ class RunView:
 
     @property
     def steps(self) -> list[tuple[str, str]]:
-        """The stages with done, now or next."""
+        """The stages with done, now, stopped or next."""
         names = STEPS[self.run.kind]
         if self.is_finished:
             return [(name, "done") for name in names]
         at = CHECK_STEPS.index(self.run.step) if self.is_check else len(names) - 1
         states = ["done" if place < at else "next" for place in range(len(names))]
-        states[at] = "now"
+        states[at] = "stopped" if self.run.is_final else "now"
         return list(zip(names, states, strict=True))
 
     @property

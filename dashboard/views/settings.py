@@ -33,15 +33,21 @@ from dashboard.rules.organisation_change import comparison_sentence, question
 from dashboard.rules.permissions import PERMISSIONS, is_granted
 from dashboard.rules.sync_brake import PERCENTS
 from dashboard.rules.waiting_sentences import wait_sentence
-from dashboard.services.refusals import ChoiceNeeded, ConnectionNotUsable, NotConnected
+from dashboard.services.refusals import (
+    ChoiceNeeded,
+    ConnectionNotUsable,
+    ConsentRefused,
+    NotConnected,
+)
 from dashboard.views import guards
 from dashboard.views.call_budget import calls_stamp, card_of_calls
 from dashboard.views.connected import to_settings, welcome
 from dashboard.views.connection_card import card_of
-from dashboard.views.filters import hour_minute, near_time, place_of_request
-from dashboard.views.frame import Frame, ask_admins, current_frame
+from dashboard.views.filters import hour_minute, near_time, place_of_request, plural
+from dashboard.views.frame import Frame, current_frame
 from dashboard.views.guards import (
     admin_required,
+    ask_admins,
     current_practice_id,
     current_user_id,
     sign_in_required,
@@ -60,7 +66,7 @@ EDIT_CHOICES = (
     ("ours", "Keep ours"),
 )
 BRAKE_CHOICES = tuple(
-    (str(percent), f"more than {percent} % of clients" if percent < 100 else "never")  # noqa: PLR2004 - all of them
+    (str(percent), f"above {percent}\N{NO-BREAK SPACE}% of clients" if percent < 100 else "never")  # noqa: PLR2004 - all of them
     for percent in PERCENTS
 )
 NO_DOCUMENT_YET = NamedDocument("Hartley and Co", "P60", "2025-26", "pdf")
@@ -165,11 +171,11 @@ def check_now() -> Response:
         flash(refusal.text, "danger")
     except XeroMustWait as wait:
         at = near_time(utcnow() + timedelta(seconds=wait.seconds), place_of_request(utcnow()))
-        flash(f"{wait_sentence(wait.reason)} The next check is at {at}.", "info")
+        flash(f"{wait_sentence(wait.reason)} Next check: {at}.", "info")
     except XeroForbidden:
-        flash("Xero does not let us in. We keep checking by ourselves.", "warning")
+        flash("Xero does not let us in. We check again by ourselves.", "warning")
     except XeroError:
-        flash("Xero did not answer as it should. We keep checking by ourselves.", "warning")
+        flash("Xero did not answer as it should. We check again by ourselves.", "warning")
     else:
         flash("Checked just now. The connection works.", "success")
         poke("file-push", current_practice_id())
@@ -189,7 +195,7 @@ def save_preferences() -> Response:
     if "brake_percent" in request.form:
         wanted["brake_percent"] = request.form.get("brake_percent", type=int)
     wiring.preferences().update_settings(current_practice_id(), wanted)
-    flash("Preferences saved.", "success")
+    flash(f"Preferences saved.{_what_waits()}", "success")
     poke("file-push", current_practice_id())
     return to_settings()
 
@@ -236,6 +242,14 @@ def cancel_choice(choice_id: UUID) -> Response:
     wiring.xero_auth().forget_choice(current_practice_id(), guards.current_user_id(), choice_id)
     flash("Nothing has changed.", "info")
     return to_settings()
+
+
+@pages.errorhandler(ConsentRefused)
+def without_consent(refusal: ConsentRefused) -> Response:
+    """Say what became of a connection attempt where a new one can begin."""
+    db.session.rollback()
+    flash(refusal.text, "danger")
+    return to_settings(xero="refused")
 
 
 @pages.get("/settings/disconnect")
@@ -321,6 +335,23 @@ def _example(practice_id: UUID, summary: ConnectionSummary, *, years: bool) -> s
     folder = folder_name(found.tax_year if years else "", base=_folder_name(summary))
     name = file_name(found.client_name, found.document_type, found.tax_year, found.extension)
     return f"{folder} / {name}"
+
+
+def _what_waits() -> str:
+    """Return what stays on hold while sending is turned off, as one more sentence."""
+    summary = _current_summary()
+    if summary.push_documents_to_xero:
+        return ""
+    counts = documents.counts(db.session, current_practice_id(), shown=shown_by(summary))
+    db.session.rollback()
+    waiting = counts.way + counts.on_hold
+    if not waiting:
+        return ""
+    return plural(
+        waiting,
+        " {n} waiting document stays on hold until you turn sending on again.",
+        " {n} waiting documents stay on hold until you turn sending on again.",
+    )
 
 
 def _whom_to_ask() -> str:

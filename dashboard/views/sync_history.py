@@ -28,6 +28,7 @@ from dashboard.views.call_budget import cost_of_reading
 from dashboard.views.contacts_api import readable_cursor
 from dashboard.views.filters import place_of_request
 from dashboard.views.guards import (
+    ask_admins,
     current_practice_id,
     current_user_id,
     sign_in_required,
@@ -321,7 +322,7 @@ def _whom_to_ask() -> str | None:
     around = frame.current_frame()
     if around is None or around.person is None or around.person.is_admin:
         return None
-    return frame.ask_admins(around.admins)
+    return ask_admins(around.admins)
 
 
 def _has_runs() -> bool:

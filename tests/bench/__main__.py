@@ -17,6 +17,7 @@ BENCHES = (
     "redis_bytes",
     "contacts",
     "preview",
+    "pages",
     "viewers",
     "filing",
 )

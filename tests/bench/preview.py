@@ -13,21 +13,16 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from statistics import median
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from flask import Flask
 from flask_migrate import upgrade
-from sqlalchemy import event, insert, text
+from sqlalchemy import insert, text
 
 from dashboard.app import create_app
 from dashboard.clock import utcnow
@@ -36,17 +31,18 @@ from dashboard.models import (
     Client,
     DraftDecision,
     ImportDraft,
-    Practice,
     Role,
-    XeroConnection,
     XeroContact,
     XeroContactMapping,
 )
 from dashboard.rules.preview_filter import MATCH_WORDS, SORTS
 from tests import factories
+from tests.bench import many_rows
+from tests.bench.many_rows import Ground
 from tests.conftest import make_settings
 from tests.support.browser import Browser, FreshClient
 from tests.support.servers import embedded_redis
+from tests.support.statements import counted
 
 FRAME_QUERIES = 3
 LOOKS = (
@@ -69,9 +65,6 @@ HEAD = (
     ("look" + " " * 24, 28),
     *((words, 9) for words in ("queries", "ms", "cpu ms", "html kB", "gzip kB", "rows")),
 )
-FIRST = ("Robert", "Aoife", "Željka", "Mohammed", "Priya", "Wei", "Nuala", "Tomás")
-LAST = ("Smith", "O'Brien", "Šarić", "Khan", "Patel", "Zhang", "Byrne", "da Silva")
-TRADES = ("Joinery", "Stores", "Bakery", "Plumbing", "Holdings", "Farm", "Design", "Transport")
 
 
 def main(given: list[str] | None = None) -> int:
@@ -117,7 +110,7 @@ def _figures(browser: Browser, address: str, tries: int) -> tuple[float, ...]:
     browser.get(address)
     seconds: list[float] = []
     busy: list[float] = []
-    with _counted() as statements:
+    with counted(db.engine) as statements:
         for _ in range(tries):
             began, worked = time.perf_counter(), time.process_time()
             answer = browser.get(address)
@@ -135,50 +128,23 @@ def _figures(browser: Browser, address: str, tries: int) -> tuple[float, ...]:
     )
 
 
-@contextmanager
-def _counted() -> Iterator[list[str]]:
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        if not statement.startswith(("BEGIN", "PRAGMA")):
-            statements.append(statement)
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
-
-
 def _filled(app: Flask, number: int) -> tuple[UUID, Browser]:
     """Return a draft over so many contacts, some ticked and decided, and an admin's browser."""
     practice = factories.make_practice()
     admin = factories.make_user(practice, email="admin@bench.example", role=Role.ADMIN)
     now = utcnow()
     connection = factories.make_connection(practice, last_sync_at=now, matched_at=now)
-    dice = random.Random(7)  # noqa: S311 - the same contacts each time
-    clients = _clients(practice, number // 2, now)
-    contacts = [_contact(connection, clients, at, dice, now) for at in range(number)]
-    db.session.execute(insert(Client), clients)
-    db.session.execute(insert(XeroContact), contacts)
-    db.session.execute(insert(XeroContactMapping), _mappings(connection, clients, contacts, now))
+    on = Ground(practice.id, connection.id, admin.id, now)
+    ours = many_rows.clients(on, number // 2)
+    theirs = many_rows.contacts(on, number, ours)
+    linked = zip(ours[::20], theirs[::20], strict=False)
+    db.session.execute(insert(Client), ours)
+    db.session.execute(insert(XeroContact), theirs)
+    db.session.execute(insert(XeroContactMapping), many_rows.links(on, linked))
     draft = ImportDraft(practice_id=practice.id, xero_connection_id=connection.id)
     db.session.add(draft)
     db.session.flush()
-    db.session.execute(
-        insert(DraftDecision),
-        [
-            {
-                "draft_id": draft.id,
-                "xero_contact_id": one["xero_contact_id"],
-                "selected": True,
-                "action": "skip" if at % 7 == 0 else None,
-                "decided_by_id": admin.id if at % 7 == 0 else None,
-            }
-            for at, one in enumerate(contacts)
-            if at % 3 == 0
-        ],
-    )
+    db.session.execute(insert(DraftDecision), many_rows.decisions(on, draft.id, theirs))
     draft_id = draft.id
     db.session.commit()
     if db.engine.dialect.name == "postgresql":
@@ -187,82 +153,6 @@ def _filled(app: Flask, number: int) -> tuple[UUID, Browser]:
     browser = Browser(app.test_client())
     browser.enter_as(admin)
     return draft_id, browser
-
-
-def _clients(practice: Practice, number: int, now: datetime) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": uuid4(),
-            "practice_id": practice.id,
-            "name": f"{_person(at)} {TRADES[at % 8]} {at}",
-            "created_at": now,
-            "updated_at": now,
-        }
-        for at in range(number)
-    ]
-
-
-def _contact(
-    connection: XeroConnection,
-    clients: list[dict[str, Any]],
-    at: int,
-    dice: random.Random,
-    now: datetime,
-) -> dict[str, Any]:
-    word = dice.choices(("new", "exact", "possible", "clash"), (60, 25, 12, 3))[0]
-    meant = {"new": 0, "exact": 1, "possible": 1, "clash": 2}[word]
-    name = f"{_person(at * 5)} {TRADES[at % 8]} {at}"
-    email = f"contact{at}@bench.example" if at % 4 else None
-    return {
-        "id": uuid4(),
-        "practice_id": connection.practice_id,
-        "xero_connection_id": connection.id,
-        "xero_contact_id": str(uuid4()),
-        "name": name,
-        "email": email,
-        "phones": [{"kind": "DEFAULT", "number": f"020 7946 {at:05d}"}],
-        "addresses": [],
-        "contact_status": "ACTIVE" if at % 50 else "ARCHIVED",
-        "is_supplier": at % 3 == 0,
-        "is_customer": at % 4 != 0,
-        "groups": [{"id": f"g{n}", "name": f"Group {n:02d}"} for n in range(at % 4)],
-        "content_hash": f"{at:064d}",
-        "sort_name": name.casefold(),
-        "search_text": f"{name} {email or ''}".casefold(),
-        "match": word,
-        "candidates": [
-            {
-                "client_id": str(clients[(at + n) % len(clients)]["id"]),
-                "score": 0.95 if word == "exact" else 0.7,
-                "reasons": [f"Same email {email}", "Ltd and Limited ignored"],
-            }
-            for n in range(meant)
-        ],
-        "read_at": now,
-    }
-
-
-def _mappings(
-    connection: XeroConnection,
-    clients: list[dict[str, Any]],
-    contacts: list[dict[str, Any]],
-    now: datetime,
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "practice_id": connection.practice_id,
-            "client_id": client["id"],
-            "xero_connection_id": connection.id,
-            "xero_contact_id": contact["xero_contact_id"],
-            "xero_contact_name": contact["name"],
-            "last_synced_at": now,
-        }
-        for client, contact in zip(clients[::20], contacts[::20], strict=False)
-    ]
-
-
-def _person(at: int) -> str:
-    return f"{FIRST[at % 8]} {LAST[at // 8 % 8]}"
 
 
 if __name__ == "__main__":

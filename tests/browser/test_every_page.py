@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 from tests.browser.conftest import Office, seat, sign_in
 from tests.browser.installation import Installation
 from tests.browser.looking import complaints
-from tests.browser.test_pages import PAGES, Visitor, inline_parts
+from tests.browser.screens import PAGES, Visitor, inline_parts
 
 DESK, TELEPHONE, MAGNIFIED = (1280, 900), (320, 900), (320, 256)
 # Without it every rule that a page keeps comes back with all its elements.

@@ -47,6 +47,22 @@ def page(context: BrowserContext) -> Iterator[Page]:
 
 class TestErrors:
     @pytest.mark.fact(63)
+    def test_a_wrong_password_keeps_the_email(
+        self, chromium: Browser, installation: Installation
+    ) -> None:
+        with seat(chromium) as (context, _watch):
+            page = context.new_page()
+            page.goto(f"{installation.origin}/sign-in")
+            page.get_by_label("Email").fill("nobody@nowhere.example")
+            page.get_by_label("Password", exact=True).fill("not the password")
+            page.get_by_role("button", name="Sign in").click()
+            summary = page.get_by_role("alert")
+            expect(summary).to_contain_text("Check your email and password.")
+            expect(summary).to_be_focused()
+            expect(page).to_have_title("Error: Sign in – chase.md")
+            expect(page.get_by_label("Email")).to_have_value("nobody@nowhere.example")
+
+    @pytest.mark.fact(63)
     def test_the_summary_has_the_focus_and_leads_to_the_field(
         self, page: Page, installation: Installation
     ) -> None:

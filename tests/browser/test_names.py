@@ -15,7 +15,7 @@ from tests import factories
 from tests.browser.conftest import seat, sign_in
 from tests.browser.installation import Installation
 from tests.browser.looking import complaints
-from tests.browser.test_pages import Visitor
+from tests.browser.screens import Visitor
 
 MARKUP = "<img src=x onerror=alert(1)>"
 NAMES = (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -12,6 +14,18 @@ from sqlalchemy.orm import Session
 from dashboard.config import Settings
 from dashboard.gallery import SCENES
 from dashboard.models import Practice, XeroConnection
+
+
+def pages_of(app: Flask) -> set[str]:
+    """Return the endpoints that answer a GET with a page of their own."""
+    return {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if "GET" in (rule.methods or ())
+        and rule.endpoint != "static"
+        and not re.match("/(api|gallery|healthz|readyz)", rule.rule)
+        and not re.search(r"/panels/|\.csv$|/content$", rule.rule)
+    }
 
 
 def test_an_installation_has_none(app: Flask, visitor: FlaskClient) -> None:
@@ -42,6 +56,18 @@ class TestGallery:
         assert "Technical details" in visitor.get("/settings").text
         assert session.query(Practice).count() == 2
         assert session.query(XeroConnection).count() == 2
+
+    def test_every_page_has_a_scene_that_stands_for_it(
+        self, app: Flask, visitor: FlaskClient
+    ) -> None:
+        found = app.url_map.bind("localhost")
+        seen = set()
+        for scene in SCENES.values():
+            if scene.stands_for_screen:
+                place = visitor.get(f"/gallery/{scene.slug}").headers.get("Location")
+                seen |= {found.match(urlsplit(place).path)[0]} if place else set()
+        # It only makes a draft and leads to it.
+        assert pages_of(app) - seen == {"contact_import.begin"}
 
     def test_there_is_nothing_else(self, visitor: FlaskClient) -> None:
         assert visitor.get("/gallery/no-such-scene").status_code == 404

@@ -145,7 +145,7 @@ class TestHolding:
         assert "to allow it." in page
         assert "Allow in Xero" not in page
         page = browser.get("/settings").text
-        assert "1 document waits until then and will be sent by itself." in page
+        assert "1 document waits for it and is sent once it is allowed." in page
         world.options.withheld_scopes = ""
         connect(browser, world)
         push_what_is_due(session)

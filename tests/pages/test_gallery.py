@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Response, expect
 from dashboard.gallery import SCENES
 from dashboard.gallery.scenes import Outside, Scene
 from tests.browser.conftest import seat
-from tests.browser.test_pages import SCHEMES, SIDEWAYS, WIDTHS, inline_parts
+from tests.browser.screens import SCHEMES, SIDEWAYS, WIDTHS, inline_parts
 from tests.browser.watch import Watch
 from tests.pages.gallery import Gallery
 from tests.pages.tally import PICTURES

@@ -26,8 +26,10 @@ from dashboard.models import (
     XeroConnection,
     XeroFilePush,
 )
-from dashboard.queries import documents
+from dashboard.queries import connections, documents
+from dashboard.queries.document_states import shown_connection
 from dashboard.rules.push_sentences import PushCause
+from dashboard.services.held_documents import holder_of
 from tests import factories
 from tests.support.statements import counted
 
@@ -157,6 +159,23 @@ class TestTabs:
         factories.make_connection(practice)
         row = documents.page(session, practice.id, now=NOW).rows[0]
         assert (row.push, row.is_offered) == (None, True)
+
+    def test_pages_alerts_and_retries_speak_of_the_connection_that_was_left_last(
+        self, session: Sessions, practice: Practice
+    ) -> None:
+        # Whatever was written on the older one afterwards, as when its links were removed.
+        for ago, touched_at in ((timedelta(days=2), LATER), (timedelta(days=1), NOW)):
+            last = factories.make_connection(
+                practice,
+                status=ConnectionStatus.DISCONNECTED,
+                disconnected_at=NOW - ago,
+                updated_at=touched_at,
+            )
+        summary, holder = connections.summary(session, practice.id), holder_of(session, practice.id)
+        assert summary is not None
+        assert holder is not None
+        shown = shown_connection(session, practice.id)
+        assert {summary.id, holder.id, shown.id} == {last.id}
 
     @pytest.mark.parametrize(
         ("contact", "cause"),

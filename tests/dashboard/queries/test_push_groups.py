@@ -134,6 +134,8 @@ class TestGroups:
         assert ready
         assert {rows[each].held_by for each in ready} == {None}
         assert "no_contact" not in {rows[each].word.code for each in ready}
+        # The same ones have a box to tick.
+        assert {row.id for row in rows.values() if row.can_retry} == ready
 
     def test_each_obstacle_has_its_words(self) -> None:
         without = {cause for cause, words in GROUPS.items() if not words.is_mended_by_retry}

@@ -113,7 +113,7 @@ def test_sentences() -> None:
     assert said(Forecast(3120, NOW), "14:50") == (
         "Sending them takes about 3,120 calls to Xero and is done about 14:50."
     )
-    assert said(Forecast(9000, NOW, 1), "tomorrow 15:20") == (
+    assert said(Forecast(9000, NOW, 1), "15:20 tomorrow") == (
         "Sending them takes about 9,000 calls to Xero. That needs 2 days, because Xero allows"
-        " 5,000 calls a day: it is done about tomorrow 15:20."
+        " 5,000 calls a day: it is done about 15:20 tomorrow."
     )

@@ -11,7 +11,7 @@ class TestRuns:
     def test_no_answer_names_the_next_check_in_the_practices_time(self) -> None:
         next_at = datetime(2026, 7, 1, 13, 15, tzinfo=UTC)
         said = run_sentences.no_answer(done=0, next_at=next_at, time_zone="Europe/London")
-        assert said == "Xero did not answer. Nothing was changed. The next check is at 14:15."
+        assert said == "Xero did not answer. Nothing was changed. Next check: 14:15."
         some = run_sentences.no_answer(done=2_000, next_at=next_at, time_zone="Europe/London")
         assert some.startswith("Xero stopped answering after 2,000 contacts. Those are kept.")
 

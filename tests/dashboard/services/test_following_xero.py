@@ -315,12 +315,10 @@ class TestBrake:
         wiring.clients().create(held.practice_id, {"name": "Somebody else"})
         assert held.service().refresh_matches_if_stale(held.practice_id)
 
-    def test_cancelled_it_leaves_the_clients_too(self, held: Scene) -> None:
-        run_id = held.run().id
-        held.service().cancel(held.practice_id, run_id, held.admin_id)
-        assert held.open_alerts() == []
-        again = held.check()
-        assert (again.id != run_id, again.status, again.updated) == (True, RunStatus.FINISHED, 0)
+    def test_cancelling_is_no_third_answer(self, held: Scene) -> None:
+        with pytest.raises(Conflict, match="waits for an answer"):
+            held.service().cancel(held.practice_id, held.run().id, held.admin_id)
+        assert held.run().held_at is not None
 
     def test_a_stranger_finds_nothing(self, held: Scene, stranger: User) -> None:
         run_id = held.run().id

@@ -22,6 +22,7 @@ from dashboard.models import (
     Verdict,
     XeroConnection,
     XeroContact,
+    XeroContactMapping,
 )
 from dashboard.queries import contact_counts, contacts
 from dashboard.queries.contact_counts import Selection
@@ -365,6 +366,31 @@ class TestStarting(Drafting):
             "New": ItemOutcome.CREATED,
             "Skipped": ItemOutcome.SKIPPED,
         }
+
+    def test_a_link_names_who_decided_it_and_not_who_started_the_import(  # noqa: PLR0917
+        self,
+        session: AnySession,
+        connection: XeroConnection,
+        practice: Practice,
+        admin: User,
+        colleague: User,
+        draft_id: UUID,
+    ) -> None:
+        asked = make_client(practice, name="Asked")
+        self.contact(connection, "Exact", make_client(practice), match="exact")
+        contact_id = self.contact(connection, "Possible", asked).xero_contact_id
+        drafts, sync = wiring.import_drafts(), sync_service()
+        drafts.tick_matching(practice.id, admin.id, draft_id, PreviewFilter())
+        drafts.decide(practice.id, colleague.id, draft_id, contact_id, "link", asked.id)
+        first = sync.start_draft_import(practice.id, admin.id, draft_id)
+        # Cancelled, and taken up again by somebody else: decided it was before.
+        sync.cancel(practice.id, first.id, admin.id)
+        sync.import_again(practice.id, admin.id, first.id)
+        sync.import_contacts(practice.id)
+        found = session.execute(
+            select(XeroContactMapping.xero_contact_name, XeroContactMapping.linked_by_id)
+        ).all()
+        assert dict(found) == {"Exact": None, "Possible": colleague.id}
 
     def test_two_presses_lead_to_one_run(
         self,

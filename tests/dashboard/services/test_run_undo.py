@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -44,9 +41,9 @@ from tests.factories import (
     make_mapping,
 )
 from tests.support.contacts import MovableClock, sync_service
+from tests.support.dying import killed
 
 AnySession = scoped_session[Session]
-FORK = multiprocessing.get_context("fork")
 TOUCHED = (
     Client.__table__,
     XeroContactMapping.__table__,
@@ -383,24 +380,17 @@ class TestRefusing(Undoing):
 
 def killed_at_commit(number: int, work: Callable[[], object]) -> None:
     """Do *work* in a process of its own that is killed (-9) as it is about to commit."""
-    db.session.remove()
-    db.engine.dispose()
 
-    def die() -> None:
+    def die_on_the_way(die: Callable[..., None]) -> None:
         commits = 0
 
         def count(_connection: object) -> None:
             nonlocal commits
             commits += 1
             if commits == number:
-                os.kill(os.getpid(), signal.SIGKILL)
+                die()
 
         event.listen(db.engine, "commit", count)
         work()
-        # What ends before its time came was not killed: the test would show nothing.
-        os._exit(0)
 
-    process = FORK.Process(target=die)
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL, "it ended before it could be killed"
+    killed(die_on_the_way)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -14,6 +16,7 @@ from dashboard.clock import utcnow
 from dashboard.models import Alert, AlertCause, ConnectionStatus, XeroConnection
 from dashboard.queries import due
 from dashboard.rules.connection_sentences import look_again_after
+from dashboard.rules.phase import HEALTH_EVERY, HEALTH_HOLD, first_slot
 from dashboard.services.refusals import ConnectionNotUsable, NotConnected
 from dashboard.simulator import World
 from dashboard.simulator.admin import perform
@@ -28,6 +31,7 @@ from dashboard.xero import (
 )
 from tests.flows.test_connect import connect, remove_in_xero
 from tests.support.browser import Browser
+from tests.support.dying import killed
 
 ORGANISATION = "/api.xro/2.0/Organisation"
 HEADER = "/panels/frame"
@@ -237,6 +241,50 @@ class TestRecovery:
             auth.check_if_due(connection_id)
             auth.check_if_due(connection_id)
             assert len(world.calls.last()) == made + calls
+
+    def test_a_check_that_nobody_ended_is_made_again_after_a_moment(
+        self, connection: XeroConnection, session: Session
+    ) -> None:
+        connection_id = connection.id
+        connection.health_due_at = began = utcnow()
+        session.commit()
+
+        def check(die: Callable[..., None]) -> None:
+            wiring.outside().transport.adapter.send = die  # type: ignore[method-assign]
+            wiring.xero_auth().check_if_due(connection_id)
+
+        killed(check)
+        now = utcnow()
+        assert due.connections_to_check(session(), began + HEALTH_HOLD) == {}
+        assert list(due.connections_to_check(session(), now + HEALTH_HOLD)) == [connection_id]
+
+    @pytest.mark.parametrize("status", [ConnectionStatus.ACTIVE, ConnectionStatus.DISCONNECTED])
+    def test_two_workers_make_one_check_and_then_it_is_the_practices_own_turn(
+        self,
+        connection: XeroConnection,
+        world: World,
+        session: Session,
+        monkeypatch: pytest.MonkeyPatch,
+        status: ConnectionStatus,
+    ) -> None:
+        connection_id, practice_id = connection.id, connection.practice_id
+        connection.status, connection.health_due_at = status, utcnow()
+        session.commit()
+        adapter = wiring.outside().transport.adapter
+        send, others = adapter.send, []
+
+        def send_while_another_asks(*details: Any, **more: Any) -> Any:
+            before = len(world.calls.last())
+            wiring.xero_auth().check_if_due(connection_id)
+            others.append(len(world.calls.last()) - before)
+            return send(*details, **more)
+
+        monkeypatch.setattr(adapter, "send", send_while_another_asks)
+        began = utcnow()
+        wiring.xero_auth().check_if_due(connection_id)
+        assert others == [0, 0]
+        turns = [first_slot(practice_id, HEALTH_EVERY, at) for at in (began, utcnow())]
+        assert now_of(session).health_due_at in turns
 
     def test_trouble_of_files_alone_is_over_when_files_answers(
         self, connection: XeroConnection, world: World, session: Session

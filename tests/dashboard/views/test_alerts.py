@@ -119,6 +119,25 @@ class TestWhoSeesWhat:
         assert "<title>(2) Documents – chase.md</title>" in browser.get("/documents").text
 
 
+class TestBanner:
+    def test_it_has_no_button_that_leads_to_the_page_on_screen(
+        self, practice: Practice, browser: Browser
+    ) -> None:
+        raise_alert(practice, AlertCause.RECONNECT_NEEDED)
+        poll = {"HX-Request": "true", "HX-Current-URL": "http://localhost/settings?xero=connected"}
+        elsewhere = {**poll, "HX-Current-URL": "http://localhost/documents"}
+        button = '<a class="btn button-plain" href="/settings">Reconnect to Xero</a>'
+        for path, headers, has_button in (
+            ("/settings?xero=connected", {}, False),
+            ("/documents", {}, True),
+            ("/panels/frame", poll, False),
+            ("/panels/frame", elsewhere, True),
+        ):
+            page = browser.get(path, headers=headers).text
+            assert "<strong>Reconnect needed.</strong> Its text." in page
+            assert (button in page) is has_button
+
+
 class TestOneAlert:
     def test_it_says_what_to_do_and_how_many_documents_wait_now(
         self, practice: Practice, admin: User, colleague: User, browser_of: Enter

@@ -31,6 +31,7 @@ from dashboard.models import (
     XeroContact,
     XeroContactMapping,
 )
+from dashboard.services.group_tags import follow_groups
 from tests import factories
 from tests.support.browser import Browser
 
@@ -273,6 +274,87 @@ class TestTags:
         browser.post(f"{page}/tags/remove", {"tag": "VAT clients"})
         assert self.tags_of(browser, ada) == ["VAT clients"]
 
+    @pytest.fixture
+    def grouped(self, connection: XeroConnection, contact: XeroContact, group: Tag) -> XeroContact:
+        """Ada's contact, in the group that the tag follows."""
+        contact.groups = [{"id": "g1", "name": "VAT clients"}]
+        db.session.commit()
+        return contact
+
+    def checked(self, practice: Practice, ada: Client, contact: XeroContact, name: str) -> None:
+        """Let a contact check find the group under this name."""
+        contact.groups = [{"id": "g1", "name": name}]
+        follow_groups(db.session, practice.id, {ada.id: contact.groups}, utcnow())
+        db.session.commit()
+
+    def test_one_from_xero_gets_a_name_of_its_own_that_stays_until_it_is_taken_back(
+        self, browser: Browser, practice: Practice, ada: Client, grouped: XeroContact
+    ) -> None:
+        page = "/clients/tag-name?tag=VAT+clients"
+        assert page in browser.get(f"/clients/{ada.id}").text
+        assert page in browser.get("/clients?tag=VAT+clients").text
+        assert "Xero calls “<bdi>VAT clients</bdi>”" in browser.get(page).text
+        form = {"group": "g1", "tag": "VAT clients", "name": " Registered  for VAT"}
+        renamed = browser.post("/clients/tag-name", form)
+        assert renamed.headers["Location"] == "/clients?tag=Registered+for+VAT"
+        assert self.tags_of(browser, ada) == ["Registered for VAT"]
+        self.checked(practice, ada, grouped, "VAT clients 2027")
+        assert self.tags_of(browser, ada) == ["Registered for VAT"]
+        browser.post("/clients/tag-name", {"group": "g1", "name": "VAT clients 2027"})
+        assert self.tags_of(browser, ada) == ["VAT clients 2027"]
+        self.checked(practice, ada, grouped, "VAT clients 2028")
+        assert self.tags_of(browser, ada) == ["VAT clients 2028"]
+
+    def test_going_by_xeros_name_again_meets_a_tag_of_ours_that_has_it(
+        self, browser: Browser, practice: Practice, ada: Client, grouped: XeroContact
+    ) -> None:
+        browser.post("/clients/tag-name", {"group": "g1", "name": "Other"})
+        factories.make_tag(practice, "VAT clients")
+        browser.post("/clients/tag-name", {"group": "g1", "name": "VAT clients"})
+        assert self.tags_of(browser, ada) == ["VAT clients (Xero)"]
+
+    @pytest.mark.parametrize(
+        ("name", "sentence"),
+        [(" ", "A tag needs a name."), ("PAPER", "Another tag is called “PAPER” already.")],
+    )
+    def test_a_name_that_cannot_be_is_said_at_the_field(
+        self, browser: Browser, practice: Practice, grouped: XeroContact, name: str, sentence: str
+    ) -> None:
+        factories.make_tag(practice, "Paper")
+        form = {"group": "g1", "tag": "VAT clients", "name": name}
+        answer = browser.post("/clients/tag-name", form)
+        assert answer.status_code == 422
+        assert "<title>Error: Rename the tag VAT clients" in answer.text
+        assert answer.text.count(sentence) == 2
+        assert f'value="{name}"' in answer.text
+
+    def test_only_admins_rename_and_only_their_own(
+        self,
+        browser_of: Callable[[User], Browser],
+        colleague: User,
+        stranger: User,
+        grouped: XeroContact,
+    ) -> None:
+        factories.make_connection(stranger.practice)
+        page = "/clients/tag-name?tag=VAT+clients"
+        for person, status in ((colleague, 403), (stranger, 404)):
+            other = browser_of(person)
+            assert page not in other.get("/clients?tag=VAT+clients").text
+            assert other.get(page).status_code == status
+            form = {"group": "g1", "name": "Mine"}
+            assert other.post("/clients/tag-name", form).status_code == status
+
+    def test_a_group_that_is_no_tag_yet_is_not_found(
+        self, browser: Browser, ada: Client, grouped: XeroContact
+    ) -> None:
+        grouped.groups = [{"id": "g2", "name": "No tag yet"}]
+        db.session.commit()
+        form = {"group": "g2", "name": "Mine"}
+        assert browser.post("/clients/tag-name", form).status_code == 404
+        # What no contact is in any more cannot be renamed either.
+        assert browser.get("/clients/tag-name?tag=VAT+clients").status_code == 404
+        assert self.tags_of(browser, ada) == ["VAT clients"]
+
     @pytest.mark.parametrize(
         ("word", "sentence"),
         [(" ", "A tag needs a word."), ("x" * 61, "The tag is 61 characters long.")],
@@ -429,6 +511,22 @@ class TestLinking:
             answer = browser.post(f"/clients/{ada.id}/link", {"contact_id": one.xero_contact_id})
             assert answer.headers["Location"] == f"/clients/{ada.id}"
             assert linked_to(ada) == one.xero_contact_id
+
+    def test_who_linked_it_is_told_if_anybody_knows(
+        self,
+        browser: Browser,
+        admin: User,
+        connection: XeroConnection,
+        ada: Client,
+        contact: XeroContact,
+    ) -> None:
+        mapping = factories.make_mapping(connection, ada, contact.xero_contact_id)
+        page = f"/clients/{ada.id}"
+        assert "<bdi>Ada Limited</bdi></strong> since <time" in browser.get(page).text
+        db.session.delete(mapping)
+        db.session.commit()
+        browser.post(f"{page}/link", {"contact_id": contact.xero_contact_id})
+        assert f"by <bdi>{admin.name}</bdi> on <time" in browser.get(page).text
 
     def test_a_taken_contact_is_shown_as_taken_and_refused(
         self,

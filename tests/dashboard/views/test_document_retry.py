@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import unescape
 from typing import Any
 
@@ -161,6 +162,22 @@ class TestByCause:
 
 
 class TestTicked:
+    def test_only_what_a_retry_mends_can_be_ticked(
+        self, browser: Browser, connection: XeroConnection, client: Client
+    ) -> None:
+        hopeless = stuck(connection, client, cause="too_large")
+        page = browser.get("/documents?tab=attention").text
+        assert 'name="ticked"' not in page
+        assert "Retry the ticked documents" not in page
+        [mendable] = stuck(connection, client)
+        page = browser.get("/documents?tab=attention").text
+        assert re.findall(r'name="ticked" value="([^"]+)"', page) == [mendable]
+        assert "Retry the ticked documents" in page
+        # A page that was opened before still gets its answer.
+        after = retried(browser, ticked=[*hopeless, mendable])
+        assert "Retry started for 1." in after
+        assert "1 cannot be retried: its file is larger than Xero takes." in after
+
     def test_each_of_them_is_accounted_for(
         self, browser: Browser, session: Sessions, connection: XeroConnection, client: Client
     ) -> None:

@@ -123,6 +123,9 @@ class TestJson:
         answer = browser.send_json("POST", f"/api/documents/{document.id}/accept")
         assert answer.json["status"] == "accepted"
         assert answer.json["push"] is None
+        page = browser.get(f"/documents/{document.id}").text
+        assert "Xero is not connected, so this document is not sent." in page
+        assert f"/documents/{document.id}/accept" not in page
 
     def test_after_a_disconnection_the_promise_is_held_until_reconnecting(
         self, browser: Browser, document: ClientDocument, session: Session
@@ -232,6 +235,16 @@ class TestPage:
         assert "In Xero, not on contact" in page
         assert "Filed in Xero" not in page
         assert "Put on contact" in page
+
+    def test_what_to_do_is_said_beside_its_button(
+        self, browser: Browser, document: ClientDocument, session: Session
+    ) -> None:
+        browser.send_json("POST", f"/api/documents/{document.id}/accept")
+        session.execute(update(XeroFilePush).values(status=PushStatus.FAILED, cause="permission"))
+        session.commit()
+        page = browser.get(f"/documents/{document.id}").text
+        assert "Reconnect as someone who can." in page
+        assert "Reconnect to Xero" in page
 
     @pytest.mark.fact(55)
     def test_the_attempt_and_the_next_time_are_those_of_the_row(

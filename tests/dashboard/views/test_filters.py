@@ -50,6 +50,18 @@ class TestMoments:
     def test_days_near_by_have_names(self, moment: str, words: str) -> None:
         assert filters.day_time(at(moment), HERE) == words
 
+    @pytest.mark.parametrize(
+        ("moment", "words"),
+        [
+            ("2026-11-22T00:00:00", "00:00"),
+            ("2026-11-21T16:10:00", "16:10 yesterday"),
+            ("2026-11-23T02:10:00", "02:10 tomorrow"),
+            ("2026-11-24T14:02:00", "14:02 on 24 Nov"),
+        ],
+    )
+    def test_in_a_sentence_the_clock_comes_before_the_day(self, moment: str, words: str) -> None:
+        assert filters.near_time(at(moment), HERE) == words
+
     def test_today_begins_at_midnight_in_the_practices_zone(self) -> None:
         sydney = Place(ZoneInfo("Australia/Sydney"), NOW)
         assert filters.day_time(at("2026-11-22T12:59:00"), sydney) == "yesterday 23:59"

@@ -76,10 +76,21 @@ class TestPage:
         assert "Apply anyway" in text
         assert "Leave as it is" in text
 
+    def test_it_is_said_once_there_and_above_every_other_page(
+        self, browser: Browser, held: SyncRun
+    ) -> None:
+        assert browser.get(PAGE).text.count("12 of 40 linked clients") == 1
+        assert "12 of 40 linked clients" in browser.get("/clients").text
+        for page, is_repeated in ((f"{PAGE}?cursor=x", False), ("/clients", True)):
+            poll = {"HX-Request": "true", "HX-Current-URL": f"http://localhost{page}"}
+            header = browser.get("/panels/frame", headers=poll).text
+            assert ("12 of 40 linked clients" in header) is is_repeated
+
     def test_the_run_and_the_alert_lead_there(self, browser: Browser, held: SyncRun) -> None:
         run = browser.get(f"/sync-history/{held.id}").text
         assert "Needs a decision" in run
-        assert f'href="{PAGE}"' in run
+        assert f'<a class="btn button-primary" href="{PAGE}">' in run
+        assert "/cancel" not in run
         assert f'href="{PAGE}"' in browser.get("/alerts").text
 
     def test_without_one_it_says_so(self, browser: Browser) -> None:

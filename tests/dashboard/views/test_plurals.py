@@ -27,9 +27,9 @@ from dashboard.rules.retry_groups import GROUPS, obstacle_sentence
 from dashboard.services.import_drafts import open_draft
 from dashboard.views.run_view import Heard, milestone
 from tests import factories
-from tests.dashboard.views.test_cost import PAGES, add_items, add_rows, ended_import
 from tests.support.browser import Browser
 from tests.support.counted_words import misfits, words_of
+from tests.support.few_of_everything import PAGES, add_items, add_rows, ended_import
 
 COUNTS = (0, 1, 2)
 

@@ -99,7 +99,10 @@ class TestUndo:
         assert "2 undone" in text
         assert "1 left as it is" in text
         assert "Bea stays, because it was edited since." in text
-        assert "This run was undone" in browser.get(run).text
+        undone = browser.get(run).text
+        assert f'<a class="btn button-primary" href="{first.headers["Location"]}">' in undone
+        assert "This run was undone" in undone
+        assert "See new clients" not in undone
         history = browser.get("/sync-history").text
         assert re.search(r'<td class="nowrap">Undo</td>', history)
 
@@ -181,6 +184,11 @@ class TestAgain:
         assert [row.count("Read contacts again") for row in rows] == [1, 0, 0]
         assert [row.count("Decide again") for row in rows] == [0, 1, 1]
         assert "Try 3 contacts again" in text
+        lead = (
+            f'<a class="btn button-primary" href="/sync-history/{run_id}?result=problem#results">'
+        )
+        assert lead in text
+        assert 'id="results"' in text
         archived.contact_status = "ACTIVE"
         db.session.execute(XeroContactMapping.__table__.delete())
         db.session.commit()

@@ -118,7 +118,7 @@ class TestPreferences:
     ) -> None:
         connection.missing_folder_name = "Accountant"
         db.session.commit()
-        assert "The folder Accountant is no longer in Xero." in browser.get("/settings").text
+        assert "The folder “Accountant” is no longer in Xero." in browser.get("/settings").text
 
     def test_the_form_saves_what_is_ticked(
         self, browser: Browser, connection: XeroConnection
@@ -128,6 +128,18 @@ class TestPreferences:
         assert settings["auto_sync_contacts"] is True
         assert settings["push_documents_to_xero"] is False
         assert "Preferences saved." in browser.get("/settings").text
+
+    def test_turned_off_sending_says_how_many_documents_that_holds_up(
+        self, browser: Browser, connection: XeroConnection, practice: Practice
+    ) -> None:
+        waiting_document(connection, practice)
+        browser.post("/settings/preferences", {"push_documents_to_xero": "1"})
+        assert "until you turn sending on again" not in browser.get("/settings").text
+        browser.post("/settings/preferences")
+        assert (
+            "Preferences saved. 1 waiting document stays on hold until you turn sending on again."
+            in browser.get("/settings").text
+        )
 
     def test_the_form_saves_who_wins_and_when_to_ask(
         self, browser: Browser, connection: XeroConnection
@@ -141,11 +153,17 @@ class TestPreferences:
         assert browser.post("/settings/preferences", {"brake_percent": "0"}).status_code == 422
 
     def test_staff_only_read_them(
-        self, browser_of: Callable[[User], Browser], colleague: User, connection: XeroConnection
+        self,
+        browser_of: Callable[[User], Browser],
+        admin: User,
+        colleague: User,
+        connection: XeroConnection,
     ) -> None:
         staff = browser_of(colleague)
         assert staff.send_json("PATCH", f"{API}/settings", {}).status_code == 403
-        assert staff.post("/settings/preferences").status_code == 403
+        refused = staff.post("/settings/preferences")
+        assert refused.status_code == 403
+        assert "Only practice admins can do this. Ask Priya." in refused.text
         page = staff.get("/settings").text
         assert "Save preferences" not in page
         assert "Disconnect from Xero" not in page
@@ -159,7 +177,7 @@ STATES: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "silent for hours": (
         {"last_good_call_at": ON_22_NOV, "health_due_at": NOW},
         "Not confirmed",
-        "No good answer from Xero since 22 Nov 2025, 13:50. Next check {now}.",
+        "No good answer from Xero since 13:50 on 22 Nov 2025. Next check {now}.",
         "Check now",
     ),
     "one error": (
@@ -191,8 +209,8 @@ STATES: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "permission": (
         {"scopes": [scope for scope in REQUIRED_SCOPES if scope != "files"]},
         "Permission needed",
-        "We need one more permission: Add files to Xero. 1 document waits until then and will be"
-        " sent by itself.",
+        "We need one more permission: Add files to Xero. 1 document waits for it and is sent once"
+        " it is allowed.",
         "Allow in Xero",
     ),
     "expired": (
@@ -212,7 +230,7 @@ STATES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "Problem",
         "We cannot use the connection: Xero says “The organisation's subscription has ended”."
         " Nothing is lost: 1 document is on hold and will be sent when Xero lets us in again.",
-        "Check now",
+        "Reconnect to Xero",
     ),
     "removed in Xero": (
         {
@@ -230,7 +248,8 @@ STATES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         {"status": ConnectionStatus.DISCONNECTED, "disconnected_at": ON_22_NOV},
         "Disconnected",
         "Disconnected on 22 Nov 2025 at 13:50. What was imported and filed stays as it is. Links to"
-        " its contacts are kept: connecting the same organisation picks up where you left off.",
+        " the contacts of Demo Company (UK) are kept: connecting it again picks up where you left"
+        " off. 1 document is on hold and will be sent then.",
         "Connect to Xero",
     ),
 }
@@ -262,6 +281,13 @@ class TestWords:
         assert action in actions[: actions.index("</div>")]
         if word != "Connected":
             assert ">Connected<" not in page
+
+    def test_links_that_were_removed_are_not_said_to_be_kept(
+        self, browser: Browser, practice: Practice
+    ) -> None:
+        factories.make_connection(practice, **STATES["disconnected here"][0])
+        page = text_of(browser.get("/settings").text)
+        assert "What was imported and filed stays as it is. Organisation" in page
 
     def test_xeros_own_words_stand_in_the_details(
         self, browser: Browser, practice: Practice

@@ -108,7 +108,7 @@ class TestList:
                 created_at=utcnow() - timedelta(minutes=15 * number),
             )
         hidden = browser.get("/sync-history").text
-        assert "Nothing has changed in Xero" in hidden
+        assert "No contact check has changed anything yet." in hidden
         shown = browser.get("/sync-history?all=1").text
         assert "3 checks without changes" in shown
         assert shown.count("<tr") == 2
@@ -151,6 +151,18 @@ class TestList:
         text = browser.get("/sync-history").text
         assert "No new runs until Xero is reconnected." in text
         assert "Run contact check now" not in text
+
+    def test_a_failed_check_can_be_run_anew_where_xero_can_be_asked(
+        self, browser: Browser, connection: XeroConnection
+    ) -> None:
+        failed = make_run(connection, kind=RunKind.CONTACT_SYNC, status=RunStatus.FAILED)
+        page = f"/sync-history/{failed.id}"
+        assert "Run contact check now" in browser.get(page).text
+        connection.status = ConnectionStatus.TOKEN_EXPIRED
+        db.session.commit()
+        text = browser.get(page).text
+        assert '<div id="run-actions" class="actions run-actions"></div>' in text
+        assert "(stopped here)" in text
 
     def test_running_a_check_leads_to_the_one_run(
         self, browser: Browser, connection: XeroConnection

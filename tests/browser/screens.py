@@ -1,17 +1,13 @@
-"""The pages that tests walk through, what they are opened with, and signing in."""
+"""The pages that tests walk through, and what they are opened with and looked at for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Literal
 
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page
 
-from tests.browser.conftest import seat
-from tests.browser.installation import Installation
 from tests.browser.watch import Watch
 
 WIDTHS = (1280, 320)
@@ -45,8 +41,6 @@ PAGES = {
     "no such page": "/no-such-page",
 }
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
@@ -62,28 +56,6 @@ class Visitor:
         answer = self.page.goto(self.origin + path)
         assert answer is not None
         return answer.text()
-
-
-@pytest.fixture(scope="module")
-def stranger(chromium: Browser, installation: Installation) -> Iterator[Visitor]:
-    """Somebody who is not signed in."""
-    with seat(chromium) as (context, watch):
-        yield Visitor(context.new_page(), watch, installation.origin)
-
-
-class TestSignIn:
-    @pytest.mark.fact(63)
-    def test_a_wrong_password_is_said_on_a_good_page(self, stranger: Visitor) -> None:
-        stranger.open("/sign-in")
-        page = stranger.page
-        page.get_by_label("Email").fill("nobody@nowhere.example")
-        page.get_by_label("Password", exact=True).fill("not the password")
-        page.get_by_role("button", name="Sign in").click()
-        summary = page.get_by_role("alert")
-        expect(summary).to_contain_text("Check your email and password.")
-        expect(summary).to_be_focused()
-        expect(page).to_have_title("Error: Sign in – chase.md")
-        expect(page.get_by_label("Email")).to_have_value("nobody@nowhere.example")
 
 
 class _InlineParts(HTMLParser):
