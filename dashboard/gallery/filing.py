@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import cycle
 from typing import Any
 
 from dashboard.database import db
@@ -95,8 +96,9 @@ def attention(at: Office) -> Way:
 @scene("Documents", "every cause of trouble")
 def every_cause(at: Office) -> Way:
     client = at.linked_client()
-    for cause in PushCause:
-        at.file(client, cause.replace("_", " "), status=PushStatus.FAILED, cause=cause)
+    kinds = ("P60", "Accounts", "Receipt", "Bank statement", "VAT return", "Payslip")
+    for kind, cause in zip(cycle(kinds), PushCause, strict=False):
+        at.file(client, kind, status=PushStatus.FAILED, cause=cause)
     at.tell_of_pushes()
     return f"{DOCUMENTS}?tab=attention"
 
@@ -156,20 +158,24 @@ def sending_off(at: Office) -> Way:
     return DOCUMENTS
 
 
+def downs(at: Office) -> None:
+    """File three documents for which Xero was down, one of a client without a contact."""
+    client = at.linked_client()
+    stranger = at.add(Client(practice_id=at.id, name="Larkspur Studio", email=None))
+    for whose, kind in ((client, "P60"), (client, "Accounts"), (stranger, "Receipt")):
+        at.file(whose, kind, status=PushStatus.FAILED, cause=PushCause.XERO_DOWN, retry_count=3)
+    at.tell_of_pushes()
+
+
 @scene("Documents", "retry started for some")
 def retried(at: Office) -> Way:
-    client = at.linked_client()
-    good = at.file(client, status=PushStatus.FAILED, cause="xero_down", retry_count=3)
-    return Press(f"{DOCUMENTS}/retry", {"ticked": str(good.document.id)}, "Retry the document")
+    downs(at)
+    return Press(f"{DOCUMENTS}/retry", {"cause": PushCause.XERO_DOWN}, "Retry the documents")
 
 
 @scene("Retry documents", "asked", stands_for_screen=True)
 def retry_asked(at: Office) -> Way:
-    client = at.linked_client()
-    stranger = at.add(Client(practice_id=at.id, name="Larkspur Studio", email=None))
-    for whose, kind in ((client, "P60"), (client, "Accounts"), (stranger, "P60")):
-        at.file(whose, kind, status=PushStatus.FAILED, cause=PushCause.XERO_DOWN, retry_count=3)
-    at.tell_of_pushes()
+    downs(at)
     return f"{DOCUMENTS}/retry?cause={PushCause.XERO_DOWN}"
 
 
@@ -226,7 +232,7 @@ def unconnected_one(at: Office) -> Way:
 @one("waiting")
 def waits(at: Office, client: Client) -> Filed:
     for kind in ("Accounts", "Receipt", "Payslip"):
-        at.file(client, kind, document={"decided_at": at.now - HOUR})
+        at.file(client, kind, document={"decided_at": at.now - HOUR}, created_at=at.now - HOUR)
     return at.file(client, lines=(ACCEPTED,))
 
 

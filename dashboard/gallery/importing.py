@@ -75,15 +75,17 @@ def reading(at: Office) -> Way:
 @scene("Import", "reading, slowed down")
 def slowed_down(at: Office) -> Way:
     wait = {"not_before": at.now + 25 * MINUTE, "waits_because": "minute"}
-    return read_first(at, RunStatus.WAITING_FOR_XERO, done=1200, total=4312, **wait)
+    address = read_first(at, RunStatus.WAITING_FOR_XERO, done=1200, total=4312, **wait)
+    at.truth.must_wait(at.connection.id, (25 * MINUTE).total_seconds(), "minute")
+    return address
 
 
 @scene("Import", "partly read")
 def partly_read(at: Office) -> Way:
     said = run_sentences.no_answer(
-        done=3800, next_at=at.now + 15 * MINUTE, time_zone=at.practice.time_zone
+        done=15, next_at=at.now + 15 * MINUTE, time_zone=at.practice.time_zone
     )
-    address = read_first(at, RunStatus.FAILED, done=3800, total=4312, error=said)
+    address = read_first(at, RunStatus.FAILED, done=15, total=40, error=said)
     at.mirror()
     return address
 

@@ -22,6 +22,7 @@ from dashboard.rules import import_sentences, run_sentences
 from dashboard.rules.sync_brake import Weight
 
 HISTORY = "/sync-history"
+LOST = "Archived in Xero. New documents cannot be filed on it."
 FINISHED = {"done": 1516, "total": 1516, "created": 1204, "linked": 309, "skipped": 3}
 HALF_DONE = {"done": 640, "total": 1516, "created": 512, "linked": 128}
 
@@ -181,7 +182,8 @@ def silent(at: Office) -> Way:
 def hold(at: Office) -> SyncRun:
     """Return a contact check that stopped before it changed too much."""
     at.connect()
-    weight = Weight(linked=40, changed=12, archived=2)
+    clients, archived = at.clients(), 2
+    weight = Weight(linked=40, changed=len(clients), archived=archived)
     run = at.run(
         RunKind.CONTACT_SYNC,
         RunStatus.WAITING,
@@ -194,8 +196,9 @@ def hold(at: Office) -> SyncRun:
     )
     at.alert(AlertCause.SYNC_HELD, "A contact check stopped and asks", weight.sentence(20))
     rows = []
-    for client in at.clients(4):
-        rows.append((client.name, ItemOutcome.WAITING, "Email: from Xero.", client))
+    for number, client in enumerate(clients):
+        reason = LOST if number < archived else "Email: from Xero."
+        rows.append((client.name, ItemOutcome.WAITING, reason, client))
     at.items(run, *rows)
     return run
 

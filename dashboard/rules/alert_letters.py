@@ -59,7 +59,7 @@ def about(
 def digest(*, attention: int, on_hold: int) -> Letter | None:
     """Return the email of the morning about what still waits, or None if nothing does.
 
-    `attention`: documents that could not be filed. `on_hold`: documents on hold for over 3 days.
+    `attention`: documents whose filing did not work. `on_hold`: documents on hold for over 3 days.
     """
     found = []
     if attention:
@@ -89,9 +89,7 @@ NOT_CONFIRMED_TEXT = (
 
 def attention_title(count: int) -> str:
     """Return what is said of documents that wait for a person."""
-    return (
-        "1 document could not be filed" if count == 1 else f"{count:,} documents could not be filed"
-    )
+    return f"Filing did not work for {'1 document' if count == 1 else f'{count:,} documents'}"
 
 
 def attention_text(count: int) -> str:

@@ -141,6 +141,13 @@ class Frame:
         return connections.admin_names(db.session, self._user.practice_id)
 
     @property
+    def whom_to_ask(self) -> str:
+        """Whom staff may ask for what only admins do, as a sentence; empty for admins."""
+        if self._user is None or self._user.is_admin:
+            return ""
+        return ask_admins(self.admins)
+
+    @property
     def banner(self) -> dict[str, Any] | None:
         """The one banner: the most serious alert that deserves one, or that all work rests."""
         alert = next(filter(_is_banner, self.alerts), None)

@@ -181,6 +181,11 @@ class Screen:
         return left if 0 < left < self.ticked_here else 0
 
     @property
+    def is_empty(self) -> bool:
+        """Whether there are no contacts at all, whatever the filter shows."""
+        return self.around.everything.all == 0
+
+    @property
     def is_all_linked(self) -> bool:
         """Whether nothing is left to import, whatever the filter shows."""
         every = self.around.everything

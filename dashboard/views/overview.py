@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import cast
 
 from flask import Blueprint, render_template
-from flask_login import current_user
 
 from dashboard.clock import utcnow
 from dashboard.database import db
@@ -17,7 +16,7 @@ from dashboard.rules.preview_filter import PAGE_PRESET_TYPE, PreviewFilter
 from dashboard.rules.status_words import run_word
 from dashboard.views.filters import day_month, last_midnights, place_of_request
 from dashboard.views.frame import Frame, current_frame, word_for
-from dashboard.views.guards import ask_admins, current_practice_id, sign_in_required
+from dashboard.views.guards import current_practice_id, sign_in_required
 
 pages = Blueprint("overview", __name__)
 
@@ -30,10 +29,8 @@ CHART_DAYS = 14
 def page() -> str:
     """Everything in one look; the numbers lead to the lists behind them."""
     practice_id = current_practice_id()
-    frame = cast(Frame, current_frame())
-    summary = frame.summary
+    summary = cast(Frame, current_frame()).summary
     shown = shown_by(summary)
-    is_current = summary is not None and summary.is_current
     place = place_of_request(utcnow())
     midnights = last_midnights(place, CHART_DAYS)
     days = activity.by_day(
@@ -45,7 +42,6 @@ def page() -> str:
         "overview/page.html",
         summary=summary,
         word=word_for(summary),
-        whom=None if is_current or current_user.is_admin else ask_admins(frame.admins),
         counts=documents.counts(db.session, practice_id, shown=shown),
         open_contacts=_open_contacts(summary),
         latest=latest.rows,

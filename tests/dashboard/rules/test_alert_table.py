@@ -100,10 +100,10 @@ class TestLetters:
     @pytest.mark.parametrize(
         ("attention", "on_hold", "subject"),
         [
-            (1, 0, "1 document could not be filed"),
+            (1, 0, "Filing did not work for 1 document"),
             (0, 1, "1 document has been on hold for over 3 days"),
             (0, 2, "2 documents have been on hold for over 3 days"),
-            (1, 2, "1 document could not be filed, 2 on hold for over 3 days"),
+            (1, 2, "Filing did not work for 1 document, 2 on hold for over 3 days"),
         ],
         ids=["1-0", "0-1", "0-2", "1-2"],
     )

@@ -275,7 +275,9 @@ class TestDigest:
         assert mailing.at(datetime(2026, 3, 3, 7, 59, tzinfo=UTC)) == 0
         assert mailing.at(datetime(2026, 3, 3, 8, 0, tzinfo=UTC)) == 1
         [message] = mailbox.to(PRIYA)
-        assert message["Subject"] == "2 documents could not be filed, 7 on hold for over 3 days"
+        assert (
+            message["Subject"] == "Filing did not work for 2 documents, 7 on hold for over 3 days"
+        )
         assert "http://localhost:8000/documents?tab=attention" in text_of(mailbox)
         assert "http://localhost:8000/documents?tab=on_hold" in text_of(mailbox)
 

@@ -26,7 +26,7 @@ Enter = Callable[[User], Browser]
 CAUSES = {
     AlertCause.RECONNECT_NEEDED: "Reconnect needed",
     AlertCause.DAY_LIMIT: "Daily limit reached",
-    AlertCause.PUSHES_NEED_ATTENTION: "2 documents could not be filed",
+    AlertCause.PUSHES_NEED_ATTENTION: "Filing did not work for 2 documents",
     AlertCause.NOT_CONFIRMED: "Connection not confirmed for 6 hours",
     AlertCause.DOCUMENTS_ON_HOLD: "7 documents have been on hold for over 3 days",
     AlertCause.IMPORT_PROBLEMS: "Import finished with problems",
@@ -67,7 +67,7 @@ class TestWhoSeesWhat:
         assert seen_by_staff == {
             "Reconnect needed",
             "Daily limit reached",
-            "2 documents could not be filed",
+            "Filing did not work for 2 documents",
             "Import finished with problems",
         }
         assert ">5</span>" in browser_of(admin).get("/alerts").text
