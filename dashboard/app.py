@@ -23,11 +23,10 @@ from dashboard.extensions import babel, compress, csrf, htmx, limiter, login_man
 
 IDLE_HOURS = 8
 REDIS_SECONDS = 2.0
-# Somebody waits for the page: a nudge that is lost does no harm, and what only Redis knows is then
-# not shown.
-PAGE_SECONDS = 0.15
-# Longer, because without Redis each process counts tries to sign in by itself.
-SIGN_IN_SECONDS = 0.5
+# Somebody waits for the page while a worker is nudged; a nudge that is lost does no harm.
+NUDGE_SECONDS = 0.15
+# Longer: a page must not say that Redis is away because it was busy for a moment.
+PAGE_SECONDS = 0.5
 DATABASE_SECONDS = 5
 
 
@@ -98,7 +97,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "WTF_CSRF_HEADERS": ["X-CSRFToken"],
         "MAX_CONTENT_LENGTH": 12_000_000,
         "RATELIMIT_STORAGE_URI": settings.redis_url if _limits_uri_ok(settings) else "memory://",
-        "RATELIMIT_STORAGE_OPTIONS": _patience(SIGN_IN_SECONDS),
+        "RATELIMIT_STORAGE_OPTIONS": _patience(PAGE_SECONDS),
         "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
         "RATELIMIT_KEY_PREFIX": "chase",
         # Pages only: documents come as they are, and static files have their copies on disk.
@@ -135,6 +134,7 @@ def _fill_extensions(app: Flask, settings: Settings) -> None:
     limiter.init_app(app)
     compress.init_app(app)
     app.extensions["redis"] = _redis(settings, REDIS_SECONDS)
+    app.extensions["redis_for_nudges"] = _redis(settings, NUDGE_SECONDS)
     app.extensions["redis_for_pages"] = _redis(settings, PAGE_SECONDS)
 
 

@@ -80,7 +80,7 @@ def poke(kind: str, id: UUID | str) -> bool:
     # Who has just met a Redis that hangs does not let the next person wait for it as well.
     if time.monotonic() < current_app.extensions.get(SPARED_UNTIL, 0.0):
         return False
-    is_taken = _poked(_redis("redis_for_pages"), kind, [str(id)], at_front=False) == 1
+    is_taken = _poked(_redis("redis_for_nudges"), kind, [str(id)], at_front=False) == 1
     if not is_taken:
         current_app.extensions[SPARED_UNTIL] = time.monotonic() + SPARED_SECONDS
     return is_taken

@@ -151,7 +151,8 @@ def app(settings: Settings, worked_out_once: WorkedOutOnce) -> Iterator[Flask]:
     app.config["TESTING"] = True
     app.test_client_class = FreshClient
     # On a busy machine Redis may take longer than people are made to wait for it.
-    app.extensions["redis_for_pages"] = app.extensions["redis"]
+    for name in ("redis_for_nudges", "redis_for_pages"):
+        app.extensions[name] = app.extensions["redis"]
     with app.app_context():
         yield app
         db.session.remove()

@@ -120,6 +120,7 @@ def running(folder: Path) -> Iterator[Installation]:
         with app.app_context():
             db.engine.dispose()
         app.extensions["redis"].close()
+        app.extensions["redis_for_nudges"].close()
         app.extensions["redis_for_pages"].close()
 
 

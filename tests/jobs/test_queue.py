@@ -50,7 +50,7 @@ def queue(connection: redis.Redis) -> Iterator[JsonQueue]:
 
 def app_with(connection: redis.Redis) -> Flask:
     app = Flask(__name__)
-    app.extensions |= {"redis": connection, "redis_for_pages": connection}
+    app.extensions |= {"redis": connection, "redis_for_nudges": connection}
     return app
 
 
@@ -161,6 +161,7 @@ class TestRedisDown:
                 with asked, pytest.raises(BlockingIOError):
                     silent.accept()
             for patience in (
+                app.extensions["redis_for_nudges"].get_connection_kwargs(),
                 app.extensions["redis_for_pages"].get_connection_kwargs(),
                 app.config["RATELIMIT_STORAGE_OPTIONS"],
             ):
