@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from dashboard import wiring
 from dashboard.clock import utcnow
@@ -40,7 +40,7 @@ from dashboard.models import (
     XeroFilePush,
 )
 from dashboard.models.xero_calls import full_hour
-from dashboard.rules.file_naming import file_name
+from dashboard.rules.file_naming import file_name, with_suffix
 from dashboard.rules.permissions import PERMISSIONS
 from dashboard.secret import Secret
 from dashboard.services.connection_truth import ConnectionTruth
@@ -278,7 +278,7 @@ class Office:
         in_xero = status in {PushStatus.UPLOADED, PushStatus.ASSOCIATED}
         given = {
             "folder_name": "chase.md",
-            "file_name": file_name(client.name, kind, made.tax_year, made.extension),
+            "file_name": self._name_in_xero(client, made),
             "xero_file_id": str(uuid5(made.id, "file")) if in_xero else None,
             "xero_folder_id": str(uuid5(made.id, "folder")) if in_xero else None,
             "pushed_at": self.now - 8 * MINUTE if status == PushStatus.ASSOCIATED else None,
@@ -301,6 +301,15 @@ class Office:
         filed = Filed(made, push)
         self.tell(filed, *lines)
         return filed
+
+    def _name_in_xero(self, client: Client, made: ClientDocument) -> str:
+        alike = select(func.count()).where(
+            ClientDocument.client_id == client.id,
+            ClientDocument.document_type == made.document_type,
+            ClientDocument.tax_year == made.tax_year,
+        )
+        name = file_name(client.name, made.document_type, made.tax_year, made.extension)
+        return with_suffix(name, db.session.scalars(alike).one())
 
     def tell(self, filed: Filed, *lines: Line) -> None:
         """Write the timeline of a push, from its document's acceptance on."""
