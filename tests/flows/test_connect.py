@@ -183,7 +183,7 @@ class TestRefusedConsent:
                 "The app has reached its limit of connected organisations",
                 APP_LIMIT,
             ),
-            ("invalid_scope", "", "Xero does not accept this installation&#39;s app."),
+            ("invalid_scope", "", "Xero does not accept this installation’s app."),
         ],
         ids=["cancelled", "server error", "unknown", "limit by code", "limit by words", "app"],
     )
@@ -308,7 +308,7 @@ class TestRefusedConsent:
     ) -> None:
         world.shift_clock(hours * 3600)
         page = words_of(browser, connect(browser, world))
-        assert "This installation&#39;s clock is off: it says " in page
+        assert "This installation’s clock is off: it says " in page
         assert f"Xero says {world.clock.now():%d %b %Y, }" in page
         assert browser.get_json(f"{API}/status")["status"] == "not_connected"
         assert [record.levelname for record in caplog.records].count("ERROR") == 1
