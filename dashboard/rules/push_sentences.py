@@ -321,10 +321,7 @@ def _no_answer(cause: Cause) -> Sentence:
 
 def _refused(cause: Cause) -> Sentence:
     said = f" Xero said: “{cause.xero_said}”." if cause.xero_said else ""
-    reference = f" with the reference {cause.reference}" if cause.reference else ""
-    return Sentence(
-        f"Xero refused the file.{said}", f"Retry, or contact support{reference}.", Fix.RETRY
-    )
+    return Sentence(f"Xero refused the file.{said}", _retry_or_ask(cause), Fix.RETRY)
 
 
 def _store_lost(_cause: Cause) -> Sentence:
@@ -333,9 +330,14 @@ def _store_lost(_cause: Cause) -> Sentence:
 
 
 def _worker_crash(cause: Cause) -> Sentence:
-    reference = f" with the reference {cause.reference}" if cause.reference else ""
     text = "Sending this file broke off several times, so we no longer try by ourselves."
-    return Sentence(text, f"Retry, or contact support{reference}.", Fix.RETRY)
+    return Sentence(text, _retry_or_ask(cause), Fix.RETRY)
+
+
+def _retry_or_ask(cause: Cause) -> str:
+    # The reference itself is a code, and codes stand in the technical details alone.
+    where = " with the reference in the technical details" if cause.reference else ""
+    return f"Retry, or contact support{where}."
 
 
 def _deleted_in_xero(_cause: Cause) -> Sentence:

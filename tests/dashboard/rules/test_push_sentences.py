@@ -95,7 +95,8 @@ class TestCauseSentences:
         cause = Cause(PushCause.REFUSED, xero_said="Object is not a Contact", reference="ab12")
         found = cause_sentence(cause)
         assert found.text == "Xero refused the file. Xero said: “Object is not a Contact”."
-        assert "ab12" in found.advice
+        reference = "with the reference in the technical details"
+        assert found.advice == f"Retry, or contact support {reference}."
 
     def test_xero_down_counts_the_attempts(self) -> None:
         found = cause_sentence(Cause(PushCause.XERO_DOWN, at="14:35"))
