@@ -10,7 +10,8 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, String, and_, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from dashboard.database import AnySession, insert_for
 from dashboard.models import XeroConnection, XeroContact
@@ -111,12 +112,8 @@ def _next_revision(session: AnySession, connection_id: UUID) -> int:
 def _known_hashes(
     session: AnySession, connection_id: UUID, contact_ids: Sequence[str]
 ) -> dict[str, str]:
-    found = session.execute(
-        select(XeroContact.xero_contact_id, XeroContact.content_hash).where(
-            XeroContact.xero_connection_id == connection_id,
-            XeroContact.xero_contact_id.in_(contact_ids),
-        )
-    )
+    wanted = select(XeroContact.xero_contact_id, XeroContact.content_hash)
+    found = session.execute(_looked_up(session, wanted, connection_id, contact_ids))
     return {row[0]: row[1] for row in found}
 
 
@@ -125,21 +122,39 @@ def _held(
 ) -> dict[str, Mapping[str, Any]]:
     if not contact_ids:
         return {}
-    found = session.execute(
-        select(
-            XeroContact.xero_contact_id,
-            XeroContact.contact_status,
-            XeroContact.name,
-            XeroContact.email,
-            XeroContact.phones,
-            XeroContact.company_number,
-            XeroContact.tax_number,
-        ).where(
-            XeroContact.xero_connection_id == connection_id,
-            XeroContact.xero_contact_id.in_(contact_ids),
-        )
+    wanted = select(
+        XeroContact.xero_contact_id,
+        XeroContact.contact_status,
+        XeroContact.name,
+        XeroContact.email,
+        XeroContact.phones,
+        XeroContact.company_number,
+        XeroContact.tax_number,
     )
+    found = session.execute(_looked_up(session, wanted, connection_id, contact_ids))
     return {row.xero_contact_id: cast("Mapping[str, Any]", row._mapping) for row in found}
+
+
+def _looked_up(
+    session: AnySession,
+    wanted: Select[*tuple[Any, ...]],
+    connection_id: UUID,
+    contact_ids: Sequence[str],
+) -> Select[*tuple[Any, ...]]:
+    """Return *wanted* of the contacts with these ids, each looked up by itself."""
+    of_connection = XeroContact.xero_connection_id == connection_id
+    if session.get_bind().dialect.name == "sqlite":
+        return wanted.where(of_connection, XeroContact.xero_contact_id.in_(contact_ids))
+    # In a table that it does not know yet, PostgreSQL takes a connection's contacts for few and
+    # reads all of them for a list of ids: at a first reading once for every page.
+    asked = (
+        func.unnest(literal(list(contact_ids), ARRAY(String)))
+        .table_valued("id", name="asked")
+        .render_derived()
+    )
+    return wanted.select_from(asked).join(
+        XeroContact, and_(of_connection, XeroContact.xero_contact_id == asked.c.id)
+    )
 
 
 def _before(held: Mapping[str, Any] | None) -> Values | None:
