@@ -87,6 +87,7 @@ def page() -> str:
         tag_choices=[
             (tag.name, f"{tag.name} (from Xero)" if tag.from_xero else tag.name) for tag in tags
         ],
+        shows_tags_from_xero=any(tag.from_xero for row in found.rows for tag in row.tags),
         is_tag_from_xero=any(tag.from_xero and tag.name == asked["tag"] for tag in tags),
         is_filtered=any(asked.values()),
         link_word=_link_word,

@@ -47,7 +47,6 @@ from dashboard.views.filters import hour_minute, near_time, place_of_request, pl
 from dashboard.views.frame import Frame, current_frame
 from dashboard.views.guards import (
     admin_required,
-    ask_admins,
     current_practice_id,
     current_user_id,
     sign_in_required,
@@ -95,7 +94,7 @@ def page() -> str:
         else None,
         permissions=_permissions(summary),
         just_connected=browser_session.pop("just_connected", None),
-        ask=_whom_to_ask(),
+        ask=cast(Frame, current_frame()).whom_to_ask,
         folder=_folder_name(summary),
         edit_choices=EDIT_CHOICES,
         brake_choices=BRAKE_CHOICES,
@@ -138,7 +137,7 @@ def connection_panel() -> Response | str:
         summary=summary,
         card=card,
         changed=request.args.get("heard", card.heard) != card.heard,
-        ask=_whom_to_ask(),
+        ask=cast(Frame, current_frame()).whom_to_ask,
     )
 
 
@@ -353,14 +352,6 @@ def _what_waits() -> str:
         " {n} waiting document stays on hold until you turn sending on again.",
         " {n} waiting documents stay on hold until you turn sending on again.",
     )
-
-
-def _whom_to_ask() -> str:
-    """Return whom staff may ask; admins do it themselves."""
-    frame = current_frame()
-    if frame is None or current_user.is_admin:
-        return ""
-    return ask_admins(frame.admins)
 
 
 def _uuid(given: str) -> UUID | None:

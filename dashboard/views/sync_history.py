@@ -28,7 +28,6 @@ from dashboard.views.call_budget import cost_of_reading
 from dashboard.views.contacts_api import readable_cursor
 from dashboard.views.filters import place_of_request
 from dashboard.views.guards import (
-    ask_admins,
     current_practice_id,
     current_user_id,
     sign_in_required,
@@ -143,7 +142,7 @@ def one(run_id: UUID) -> str:
         view=RunView(run, now),
         heard=heard_at_load(run, now),
         undo=undo_preview.undo_of(db.session, current_practice_id(), run_id),
-        whom=_whom_to_ask(),
+        whom=cast(frame.Frame, frame.current_frame()).whom_to_ask,
         **results,
     )
 
@@ -205,7 +204,7 @@ def progress_panel(run_id: UUID) -> Response | str:
         "sync_history/_progress.html",
         view=RunView(run, now),
         undo=None,
-        whom=_whom_to_ask(),
+        whom=cast(frame.Frame, frame.current_frame()).whom_to_ask,
         heard=said.heard,
         said=said.sentence,
         actions_too=True,
@@ -315,14 +314,6 @@ def _live(unfinished: list[RunView]) -> dict[str, object]:
         "seen": seen_of(unfinished),
         "changed_at": max((view.run.updated_at for view in unfinished), default=None),
     }
-
-
-def _whom_to_ask() -> str | None:
-    """Return whom staff may ask for what only admins do; None for admins themselves."""
-    around = frame.current_frame()
-    if around is None or around.person is None or around.person.is_admin:
-        return None
-    return ask_admins(around.admins)
 
 
 def _has_runs() -> bool:
